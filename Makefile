@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: MIT
+# mmsock: one makefile, not recursive but for the targets that first install
+# what is missing or build in a folder of their own.  `make help` lists them.
+
+VERSION := $(shell sed -n 's/^\#define MMSOCK_VERSION "\(.*\)"/\1/p' \
+	include/mmsock.h)
+ABI = 0
+
+# Yours to set, as are CC and CXX.  CPPFLAGS, CFLAGS, LDFLAGS come after ours.
+PREFIX = /usr/local
+DESTDIR =
+BUILD = build
+SANITIZE =
+V =
+
+BINDIR = $(PREFIX)/bin
+LIBDIR = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+MANDIR = $(PREFIX)/share/man
+COMPDIR = $(PREFIX)/share/bash-completion/completions
+PCDIR = $(LIBDIR)/pkgconfig
+
+# What there is: sorted, every file by its name, none by a pattern.
+LIB = admin birth error futex header inspect lock mmsock name peer port recv \
+	ring run send wait watch \
+	# EOL
+LIB_HEADERS = admin atomic birth copy deadline error futex handle header \
+	inspect layout lock name peer port ring run wait \
+	# EOL
+TOOLS = create ls recv rm send \
+	# EOL
+# Every tool is linked with tool and what it needs, most tools with more.
+TOOL_PARTS = number signals tool \
+	# EOL
+STREAM_PARTS = framing stream \
+	# EOL
+CREATE_PARTS = command make \
+	# EOL
+LS_PARTS = columns participants ports select values \
+	# EOL
+RM_PARTS = select users \
+	# EOL
+BIN_HEADERS = columns command framing make participants ports select stream \
+	tool users values \
+	# EOL
+UNIT = admin birth error futex header inspect lock mmsock name peer port recv ring \
+	run send wait watch \
+	# EOL
+STRESS = processes ring_threads \
+	# EOL
+TEST_HEADERS = check random stress/schedule unit/fake_futex unit/sandbox \
+	# EOL
+BATS = completion create examples faults framing ls pipelines recv regressions \
+	rm send \
+	# EOL
+MAN3 = libmmsock mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
+	mmsock_reserve mmsock_run_new mmsock_send mmsock_wait_peers \
+	# EOL
+MAN5 = mmsock-framing mmsock-port \
+	# EOL
+MAN7 = mmsock \
+	# EOL
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
+	-Wstrict-prototypes -Wvla -Wcast-qual -Wundef -Wformat=2
+STD = -std=c11 -D_GNU_SOURCE
+OURS = $(STD) -O2 -g -pthread $(WARN) $(SAN) -MMD -MP
+LIB_CFLAGS = $(OURS) -Iinclude -Ilib -fPIC -fvisibility=hidden
+BIN_CFLAGS = $(OURS) -Iinclude -Ibin
+TEST_CFLAGS = $(OURS) -Iinclude -Ilib -Itests
+SAN = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
+	-fno-sanitize-recover=all $(if $(findstring thread,$(SANITIZE)),-Wno-tsan))
+LINK = $(CC) -pthread $(SAN)
+RUNPATH = -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/../lib'
+
+SONAME = libmmsock.so.$(ABI)
+SHARED = $(BUILD)/lib/libmmsock.so
+STATIC = $(BUILD)/lib/libmmsock.a
+BINS = $(TOOLS:%=$(BUILD)/bin/mmsock-%)
+LIB_OBJS = $(LIB:%=$(BUILD)/obj/lib/%.o)
+UNIT_BINS = $(UNIT:%=$(BUILD)/tests/unit/%)
+STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
+
+PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(CREATE_PARTS) $(LS_PARTS) \
+	$(RM_PARTS))
+SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
+TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
+	$(STRESS:%=tests/stress/%.c) tests/abi/layout.c
+HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
+	$(TEST_HEADERS:%=tests/%.h)
+PAGES = $(TOOLS:%=man/mmsock-%.1) $(MAN3:%=man/%.3) $(MAN5:%=man/%.5) \
+	$(MAN7:%=man/%.7)
+COMPLETIONS = $(TOOLS:%=completions/bash/mmsock-%)
+
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $1 $(2:$(CURDIR)/%=%))
+
+# Build ---------------------------------------------------------------------
+
+all: lib tools ## library and tools, in build/
+	@:
+lib: $(SHARED) $(STATIC) ## libmmsock.so and libmmsock.a
+tools: $(BINS) ## mmsock-*
+
+$(BUILD)/lib/libmmsock.so.$(VERSION): $(LIB_OBJS) lib/libmmsock.map
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -shared -Wl,-soname,$(SONAME) $(if $(SANITIZE),,-Wl,-z,defs) \
+		-Wl,--version-script=lib/libmmsock.map -o $@ $(LIB_OBJS) \
+		$(LDFLAGS)
+
+$(SHARED): $(BUILD)/lib/libmmsock.so.$(VERSION)
+	$(Q)ln -sf $(<F) $(@D)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
+
+$(STATIC): $(LIB_OBJS)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(LIB_OBJS)
+
+$(BUILD)/bin/mmsock-%: $(BUILD)/obj/bin/mmsock-%.o \
+		$(TOOL_PARTS:%=$(BUILD)/obj/bin/%.o) $(SHARED)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(RUNPATH) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lmmsock \
+		$(TOOL_LIBS) -lbsd $(LDFLAGS)
+
+# What a tool needs beyond that.
+$(BUILD)/bin/mmsock-send $(BUILD)/bin/mmsock-recv: \
+	$(STREAM_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-create: $(CREATE_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-ls: $(LS_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-rm: $(RM_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-ls: private TOOL_LIBS = -lsmartcols
+$(BUILD)/obj/bin/columns.o: private BIN_CFLAGS += $(SMARTCOLS_CFLAGS)
+SMARTCOLS_CFLAGS = $(shell pkg-config --cflags smartcols)
+
+$(BUILD)/obj/lib/%.o: lib/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/bin/%.o: bin/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BIN_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: tests/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Test programs link the archive, so that they reach internal symbols.  The
+# scripted kernel of wait and lock stands before it and thus replaces futex.o.
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(STATIC) $(LDFLAGS)
+$(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
+	$(BUILD)/obj/tests/unit/fake_futex.o
+
+.SECONDARY:
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(TEST_SOURCES))
+
+# Tests ---------------------------------------------------------------------
+
+# JOBS is how many bats files run at a time; programs run one after another.
+JOBS = $(shell nproc)
+RUN = CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' SANITIZE='$(SANITIZE)' \
+	BUILD='$(abspath $(BUILD))' tests/run -j $(JOBS)
+BATS_FILES = $(BATS:%=tests/bats/%.bats)
+SCRIPTS = tests/abi/check.sh tests/docs.sh tests/install.sh
+
+deps: ## install what is missing to build, check and lint
+	tests/deps.sh build check lint
+
+demo: ## install what is missing to build, and run a pipeline over a real file
+	@tests/deps.sh build
+	@$(MAKE) --no-print-directory all
+	@tests/demo.sh '$(abspath $(BUILD))'
+
+check: ## install what is missing, build, and run every test
+	@tests/deps.sh build check
+	@$(MAKE) --no-print-directory run-all
+
+run-all: all test-programs
+	@$(RUN) $(UNIT_BINS) $(STRESS_BINS) $(SCRIPTS) $(BATS_FILES)
+check-unit: $(UNIT_BINS) ## unit programs, one a library file
+	@$(RUN) $(UNIT_BINS)
+check-stress: $(STRESS_BINS) ## races: threads on one mapping, processes
+	@$(RUN) $(STRESS_BINS)
+check-bats: all ## the tools, from outside
+	@$(RUN) $(BATS_FILES)
+test-programs: $(UNIT_BINS) $(STRESS_BINS) $(BUILD)/tests/abi/layout
+
+asan ubsan tsan: ## library and tools with a sanitizer, in build/asan ...
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/$@ \
+		SANITIZE=$(SANITIZE_$@) all test-programs
+check-asan check-ubsan: check-%: % ## unit programs and bats with a sanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/$* \
+		SANITIZE=$(SANITIZE_$*) run-sanitized
+check-tsan: tsan ## unit and stress programs with the thread sanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan \
+		SANITIZE=$(SANITIZE_tsan) run-programs
+SANITIZE_asan = address
+SANITIZE_ubsan = undefined
+SANITIZE_tsan = thread
+run-sanitized: all test-programs
+	@$(RUN) $(UNIT_BINS) $(BATS_FILES)
+run-programs: test-programs
+	@$(RUN) $(UNIT_BINS) $(STRESS_BINS)
+
+coverage: ## how much of lib/ the unit and stress programs reach
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage \
+		CFLAGS='-O0 --coverage' LDFLAGS=--coverage run-programs
+	@gcov -n $(LIB:%=$(BUILD)/coverage/obj/lib/%.gcda) | awk -F "[':]" \
+		'/^File .lib.*\.c/ { f = $$2 } /^Lines/ && f { print f, $$2; f = "" }'
+
+abi: lib $(BUILD)/tests/abi/layout ## exported symbols and layout, as recorded
+	@$(RUN) tests/abi/check.sh
+
+# Lint ----------------------------------------------------------------------
+
+SHELL_FILES = .ci/run tests/run $(wildcard tests/*.sh tests/*/*.sh) \
+	$(COMPLETIONS) $(BATS_FILES) tests/bats/helpers.bash
+
+lint: ## install what is missing, then every static check
+	@tests/deps.sh build lint
+	@$(MAKE) --no-print-directory run-lint
+run-lint: lint-format lint-tidy lint-cppcheck lint-shell lint-pages lint-own
+lint-format:
+	$(call step,clang-format)
+	$(Q)clang-format --dry-run -Werror $(SOURCES) $(TEST_SOURCES) $(HEADERS)
+lint-tidy:
+	$(call step,clang-tidy)
+	$(Q)printf '%s\n' $(SOURCES) | xargs -P $(JOBS) -I{} clang-tidy --quiet \
+		{} -- $(STD) -Iinclude -Ilib -Ibin $(SMARTCOLS_CFLAGS) \
+		2>/dev/null
+lint-cppcheck:
+	$(call step,cppcheck)
+	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 -j $(JOBS) \
+		--enable=warning,performance,portability -D_GNU_SOURCE \
+		-Iinclude -Ilib -Ibin $(SOURCES)
+lint-shell:
+	$(call step,shellcheck)
+	$(Q)shellcheck $(SHELL_FILES)
+lint-pages:
+	$(call step,mandoc)
+	$(Q)mandoc -Tlint -Wwarning $(PAGES)
+lint-own: all
+	$(call step,own)
+	$(Q)awk -f tests/lint/barriers.awk $(LIB:%=lib/%.c) lib/lock.h
+	$(Q)tests/lint/includes.sh
+	$(Q)tests/lint/options.sh $(BUILD)/bin $(TOOLS)
+	$(Q)tests/lint/exports.sh $(SHARED)
+	$(Q)tests/lint/lists.sh $(SOURCES) $(TEST_SOURCES) $(HEADERS) \
+		$(PAGES) $(BATS_FILES) $(COMPLETIONS)
+step = @printf '  %-4s %s\n' LINT $1
+
+format: ## lay out all C files
+	clang-format -i $(SOURCES) $(TEST_SOURCES) $(HEADERS)
+compile_commands.json: ## for editors and clangd
+	bear -- $(MAKE) -B all test-programs
+
+# Install -------------------------------------------------------------------
+
+INSTALLED_LIBS = libmmsock.so.$(VERSION) $(SONAME) libmmsock.so libmmsock.a
+
+install: all ## into PREFIX (/usr/local), below DESTDIR if that is set
+	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PCDIR) $(DESTDIR)$(COMPDIR) \
+		$(DESTDIR)$(INCLUDEDIR) $(MANS:%=$(DESTDIR)$(MANDIR)/%)
+	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)
+	install -m 644 $(BUILD)/lib/libmmsock.so.$(VERSION) $(STATIC) \
+		$(DESTDIR)$(LIBDIR)
+	ln -sf libmmsock.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmmsock.so
+	install -m 644 include/mmsock.h $(DESTDIR)$(INCLUDEDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+		lib/mmsock.pc.in > $(DESTDIR)$(PCDIR)/mmsock.pc
+	install -m 644 $(TOOLS:%=man/mmsock-%.1) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(MAN3:%=man/%.3) $(DESTDIR)$(MANDIR)/man3
+	install -m 644 $(MAN5:%=man/%.5) $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(MAN7:%=man/%.7) $(DESTDIR)$(MANDIR)/man7
+	cd $(DESTDIR)$(MANDIR)/man3 && $(foreach a,$(MAN3_ALIASES),ln -sf \
+		$(subst =, ,$a) &&) :
+	install -m 644 $(COMPLETIONS) $(DESTDIR)$(COMPDIR)
+	$(if $(DESTDIR),,-@test "$$(id -u)" != 0 || ldconfig)
+
+MANS = man1 man3 man5 man7
+# page=alias for every function that a page names beside its own.
+MAN3_ALIASES = $(shell awk '/^\.Sh/ { name = $$2 == "NAME" } \
+	name && /^\.Nm/ && (page = substr(FILENAME, 5)) != $$2 ".3" { \
+		print page "=" $$2 ".3" }' $(MAN3:%=man/%.3))
+
+uninstall: ## remove what install put there
+	rm -f $(TOOLS:%=$(DESTDIR)$(BINDIR)/mmsock-%) \
+		$(INSTALLED_LIBS:%=$(DESTDIR)$(LIBDIR)/%) \
+		$(DESTDIR)$(PCDIR)/mmsock.pc $(DESTDIR)$(INCLUDEDIR)/mmsock.h \
+		$(TOOLS:%=$(DESTDIR)$(COMPDIR)/mmsock-%) \
+		$(TOOLS:%=$(DESTDIR)$(MANDIR)/man1/mmsock-%.1) \
+		$(MAN3:%=$(DESTDIR)$(MANDIR)/man3/%.3) \
+		$(foreach a,$(MAN3_ALIASES),$(DESTDIR)$(MANDIR)/man3/$(word 2,$(subst =, ,$a))) \
+		$(MAN5:%=$(DESTDIR)$(MANDIR)/man5/%.5) \
+		$(MAN7:%=$(DESTDIR)$(MANDIR)/man7/%.7)
+
+dist: ## a tarball of the last commit
+	@mkdir -p $(BUILD)
+	git archive --prefix=mmsock-$(VERSION)/ \
+		-o $(BUILD)/mmsock-$(VERSION).tar.gz HEAD
+clean: ## remove what was built
+	rm -rf $(BUILD) compile_commands.json
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z_. -]+:.*## / { printf "%-26s %s\n", $$1, $$2 }' \
+		Makefile
+
+.PHONY: all lib tools deps demo check run-all check-unit check-stress \
+	check-bats test-programs asan ubsan tsan check-asan check-ubsan \
+	check-tsan run-sanitized run-programs coverage abi lint run-lint lint-format \
+	lint-tidy lint-cppcheck lint-shell lint-pages lint-own format install \
+	uninstall dist clean help compile_commands.json

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * make.c - make one port, as the options describe it
+ *
+ * Not responsible for what is in it: nothing here becomes a participant.
+ */
+#include "make.h"
+
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bsd/grp.h>
+
+#include "tool.h"
+
+enum option {
+	BYTES,
+	DIRECTORY,
+	GROUP,
+	MAX_MESSAGE,
+	MODE,
+	QUIET,
+	TYPE,
+	VERBOSE
+};
+
+/* clang-format off */
+const struct tool_option make_options[MAKE_OPTION_COUNT] = {
+	{BYTES, 'b', "bytes", "SIZE",
+	 "size of the ring, rounded up to a power of two (1M)"},
+	{DIRECTORY, 0, "dir", "DIR", "port directory"},
+	{GROUP, 'g', "group", "GROUP", "group of the port, name or number"},
+	{MAX_MESSAGE, 0, "max-message", "SIZE",
+	 "largest message that is taken (half the ring)"},
+	{MODE, 'm', "mode", "MODE", "octal permissions of the port (0600)"},
+	{QUIET, 'q', "quiet", NULL, "say nothing but errors"},
+	{TYPE, 't', "type", "TYPE", "type of the port: queue"},
+	{VERBOSE, 'v', "verbose", NULL, "say what is created"},
+};
+/* clang-format on */
+
+/* A size of 0 stands for the default in the library, so nobody may ask so. */
+static uint64_t positive_size(const struct tool_seen *seen)
+{
+	uint64_t size = tool_size(seen);
+
+	if (size == 0)
+		tool_usage(seen->tool, "%s%s: must be more than 0",
+			   seen->dashes, seen->name);
+	return size;
+}
+
+/* No permissions stand for the default in the library, too. */
+static unsigned some_mode(const struct tool_seen *seen)
+{
+	unsigned mode = tool_mode(seen);
+
+	if (mode == 0)
+		tool_usage(seen->tool, "--mode: nobody could use the port");
+	return mode;
+}
+
+static int64_t group_id(const struct tool_seen *seen)
+{
+	uint64_t number;
+	gid_t gid;
+
+	if (gid_from_group(seen->argument, &gid) == 0)
+		return gid;
+	if (tool_parse_count(seen->argument, &number) < 0 ||
+	    number >= UINT32_MAX)
+		tool_usage(seen->tool, "--group: unknown group '%s'",
+			   seen->argument);
+	return (int64_t)number;
+}
+
+static unsigned type_number(const struct tool_seen *seen)
+{
+	if (strcmp(seen->argument, "queue") != 0)
+		tool_usage(seen->tool,
+			   "--type: unknown type '%s' (known: queue)",
+			   seen->argument);
+	return MMSOCK_QUEUE;
+}
+
+void make_take(const struct tool_seen *seen, struct make *make)
+{
+	struct mmsock_options *asked = &make->options;
+
+	switch ((enum option)seen->id) {
+	case BYTES:
+		asked->ring_bytes = positive_size(seen);
+		break;
+	case DIRECTORY:
+		asked->dir = seen->argument;
+		break;
+	case GROUP:
+		asked->group = group_id(seen);
+		break;
+	case MAX_MESSAGE:
+		asked->max_message = positive_size(seen);
+		break;
+	case MODE:
+		asked->permissions = some_mode(seen);
+		break;
+	case QUIET:
+		make->verbose = false;
+		break;
+	case TYPE:
+		asked->type = type_number(seen);
+		break;
+	case VERBOSE:
+		make->verbose = true;
+		break;
+	}
+}
+
+/* As the library rounds it up. */
+static uint64_t rounded_ring(uint64_t bytes)
+{
+	uint64_t ring = MMSOCK_RING_MIN;
+
+	while (ring < bytes && ring < MMSOCK_RING_MAX)
+		ring *= 2;
+	return ring;
+}
+
+struct wish {
+	const char *field;
+	bool is_asked; /* a default is no wish */
+	bool is_octal;
+	uint64_t asked;
+	uint64_t found;
+};
+
+/* As the option takes it; the caller has room for 22 digits. */
+static const char *digits(char *text, size_t size, const struct wish *wish,
+			  uint64_t value)
+{
+	(void)snprintf(text, size, wish->is_octal ? "%04" PRIo64 : "%" PRIu64,
+		       value);
+	return text;
+}
+
+static int report_difference(const char *port, const struct wish *wish)
+{
+	char found[24], asked[24];
+
+	warnx("port '%s': exists and differs: %s is %s, not %s "
+	      "(replace it with --overwrite)",
+	      port, wish->field,
+	      digits(found, sizeof(found), wish, wish->found),
+	      digits(asked, sizeof(asked), wish, wish->asked));
+	return TOOL_CANNOT_CREATE;
+}
+
+static int compare(const struct mmsock_options *asked, const char *port,
+		   const struct mmsock_info *found)
+{
+	const struct wish wishes[] = {
+		{"type", asked->type, false, asked->type, found->type},
+		{"bytes", asked->ring_bytes, false,
+		 rounded_ring(asked->ring_bytes), found->ring_bytes},
+		{"max-message", asked->max_message, false, asked->max_message,
+		 found->max_message},
+		{"mode", asked->permissions, true, asked->permissions,
+		 found->permissions},
+		{"group", asked->group >= 0, false, (uint64_t)asked->group,
+		 found->gid},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
+		if (wishes[i].is_asked && wishes[i].asked != wishes[i].found)
+			return report_difference(port, &wishes[i]);
+	return TOOL_OK;
+}
+
+static int judge(const struct mmsock_options *asked, const char *port,
+		 const struct mmsock_info *found)
+{
+	bool foreign = found->state == MMSOCK_STATE_FOREIGN_LAYOUT;
+
+	if (!foreign && found->state != MMSOCK_STATE_CORRUPT)
+		return compare(asked, port, found);
+	warnx("port '%s': %s", port, found->detail);
+	return tool_status(TOOL_CREATE, foreign ? -EPROTONOSUPPORT : -EBADMSG);
+}
+
+/* What was there a moment ago may be gone: -ENOENT. */
+static int look(const char *port, const char *dir,
+		struct mmsock_info *ret_found)
+{
+	int r = mmsock_inspect(port, dir, ret_found);
+
+	return r == 0 && ret_found->state == MMSOCK_STATE_REMOVED ? -ENOENT : r;
+}
+
+int make_port(const struct make *make, const char *port, bool *ret_made)
+{
+	const struct mmsock_options *options = &make->options;
+	struct mmsock_info found = {.size = sizeof(found)};
+	int r;
+
+	do {
+		r = mmsock_create(port, options);
+		*ret_made = r > 0;
+		if (r != 0)
+			break;
+		r = look(port, options->dir, &found);
+	} while (r == -ENOENT);
+	if (r < 0)
+		return tool_port_error(TOOL_CREATE, port, options->dir, r);
+	if (!*ret_made)
+		return judge(options, port, &found);
+	if (make->verbose)
+		warnx("port '%s': created", port);
+	return TOOL_OK;
+}
+
+int make_undo(const struct make *make, const char *port)
+{
+	const char *dir = make->options.dir;
+	int r = mmsock_remove(port, dir, MMSOCK_REMOVE_ALWAYS);
+
+	if (r == 0 || r == -ENOENT)
+		return TOOL_OK;
+	return tool_port_error(TOOL_LOOK, port, dir, r);
+}

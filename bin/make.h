@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * make.h - make a port, or find the one that was asked for
+ *
+ * The options that describe a new port, and what comes of them.  What fails is
+ * reported; the functions return the exit status.
+ */
+#ifndef MAKE_H
+#define MAKE_H
+
+#include <stdbool.h>
+
+#include <mmsock.h>
+
+#include "tool.h"
+
+/* Ids of a tool's own options begin here. */
+#define MAKE_OWN_OPTIONS 100
+
+#define MAKE_OPTION_COUNT 8
+
+struct make {
+	struct mmsock_options options; /* what is not asked for is left alone */
+	bool verbose;                  /* say what is created */
+};
+
+extern const struct tool_option make_options[MAKE_OPTION_COUNT];
+
+/* make_take - note an option; the caller sets the mode */
+void make_take(const struct tool_seen *seen, struct make *make);
+
+/*
+ * make_port - create @port, or find it where the mode allows that
+ *
+ * One that is found is as the options ask, or this fails and names what
+ * differs.  *@ret_made tells whether it was created.
+ */
+int make_port(const struct make *make, const char *port, bool *ret_made);
+
+/* make_undo - remove a port that was made; it may be gone already */
+int make_undo(const struct make *make, const char *port);
+
+#endif

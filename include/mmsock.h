@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmsock.h - named message queues in shared memory
+ *
+ * The one public header of libmmsock.  A port is a named queue: one file that
+ * every participant maps.  A process opens a port and gets a handle, sends and
+ * receives messages with it, and closes it.  mmsock(7) explains ports, end of
+ * stream, waiting and what happens to the messages of a process that dies.
+ *
+ * Conventions of every function below, unless its comment says otherwise:
+ *
+ * Errors    0 or a positive number is success, a negative number is -errno.
+ *           Output goes through ret_ parameters, written only on success.
+ *           mmsock_error_text() gives the sentence that belongs to the code.
+ * Time      int64_t nanoseconds.  A timeout of 0 never waits (-EAGAIN), a
+ *           negative one (MMSOCK_FOREVER) waits without limit, any other one
+ *           gives -ETIMEDOUT after that long without progress.  Deadlines are
+ *           kept on the monotonic clock.
+ * Sizes     bytes.
+ * Threads   a handle belongs to one thread at a time.  A second call on a busy
+ *           handle, also from a signal handler, gives -EDEADLK.  Threads that
+ *           want to work at the same time open a handle each.
+ * Fork      a child cannot use its parent's handles: -ECHILD.  It may close
+ *           them (which frees memory only) and open its own.
+ * Signals   a blocking call that is interrupted gives -EINTR; nothing is lost.
+ *           Only mmsock_interrupt() may be called from a signal handler.
+ * Process   the library never exits, aborts, prints, raises SIGPIPE, installs a
+ *           signal handler or changes the umask.
+ */
+#ifndef MMSOCK_H
+#define MMSOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define MMSOCK_API __attribute__((visibility("default")))
+#else
+#define MMSOCK_API
+#endif
+
+#define MMSOCK_VERSION "0.1.0"
+
+/* A handle on an open port; made by mmsock_open(). */
+struct mmsock;
+
+/* A private buffer of messages that travel together; made by mmsock_run_new(). */
+struct mmsock_run;
+
+/* How a port is opened. */
+enum mmsock_mode {
+	/* Open the port, or create it where it does not exist. */
+	MMSOCK_CONNECT_OR_CREATE = 0,
+	/* Open the port; -ENOENT where it does not exist. */
+	MMSOCK_CONNECT_TO_EXISTING = 1,
+	/* Create a new port in place of any old one, whose users get -ESTALE. */
+	MMSOCK_CREATE_NEW_OVERWRITE = 2,
+	/* Create a new port; -EEXIST where one exists. */
+	MMSOCK_CREATE_NEW_EXCLUSIVE = 3
+};
+
+/* What a handle is for; may be added up.  End of stream counts senders. */
+enum mmsock_role {
+	MMSOCK_SENDER = 1,
+	MMSOCK_RECEIVER = 2
+};
+
+/* Port types.  The file format has room for others. */
+enum mmsock_type {
+	/* Each message goes to exactly one receiver. */
+	MMSOCK_QUEUE = 1
+};
+
+/* Flags of struct mmsock_options. */
+enum mmsock_flag {
+	/* Receiving goes on waiting when the last sender has left. */
+	MMSOCK_KEEP_OPEN = 1,
+	/*
+	 * Touch the whole ring while opening (about 0.4 ms a MiB), so that the
+	 * first lap is as fast as the later ones.  For processes that live
+	 * long; costs more than it gains in one that sends a few messages.
+	 */
+	MMSOCK_POPULATE = 2
+};
+
+/* Wait without limit. */
+#define MMSOCK_FOREVER ((int64_t)-1)
+
+/* Spin budget: adaptive, 50 us at first, never more than 1 ms. */
+#define MMSOCK_SPIN_ADAPTIVE ((int64_t)-1)
+
+/* Spin budget: never sleep. */
+#define MMSOCK_SPIN_ONLY INT64_MAX
+
+/*
+ * How to open or create.  Always start from MMSOCK_OPTIONS_INIT: it records the
+ * size of the structure that the program was built with, so that later versions
+ * of the library can add members.
+ */
+struct mmsock_options {
+	size_t size;     /* sizeof(struct mmsock_options) */
+	const char *dir; /* port directory; NULL: see mmsock_open() */
+	unsigned mode;   /* enum mmsock_mode */
+	unsigned role;   /* enum mmsock_role, added up; open only */
+	unsigned flags;  /* enum mmsock_flag, added up; open only */
+	int64_t spin_ns; /* how long a wait may spin before it sleeps */
+	/* The rest describes a new port and is not looked at for an old one. */
+	unsigned type;        /* enum mmsock_type; 0: MMSOCK_QUEUE */
+	unsigned slots;       /* most participants at a time; 0: 64 */
+	uint64_t ring_bytes;  /* rounded up to a power of two; 0: 1 MiB */
+	uint64_t max_message; /* largest message; 0: half the ring */
+	unsigned permissions; /* of the file, not masked by umask; 0: 0600 */
+	int64_t group;        /* group id of the file; -1: as it falls */
+};
+
+#define MMSOCK_OPTIONS_INIT                                                    \
+	{                                                                      \
+		sizeof(struct mmsock_options), NULL, 0, 0, 0,                  \
+			MMSOCK_SPIN_ADAPTIVE, 0, 0, 0, 0, 0, -1                \
+	}
+
+/* Limits of what can be created. */
+#define MMSOCK_RING_MIN  ((uint64_t)4096)
+#define MMSOCK_RING_MAX  ((uint64_t)1 << 36)
+#define MMSOCK_SLOTS_MAX 1024U
+#define MMSOCK_NAME_MAX  128U
+
+/*
+ * mmsock_open - open or create a port and become a participant
+ *
+ * @port is a plain name ([A-Za-z0-9._-], 1 to 128 characters, not beginning
+ * with '.' or '-') in the port directory, or the path of a port file, which is
+ * anything with a '/' in it.  The port directory is @options->dir, else the
+ * environment's MMSOCK_DIR, else /dev/shm/mmsock-<uid>; it is made (0700) where
+ * it is missing.  A path to a regular file on disk gives a port that keeps its
+ * messages across processes and a reboot.
+ *
+ * @options may be NULL, which is MMSOCK_OPTIONS_INIT with both roles.
+ *
+ * The handle in *@ret_handle is the caller's, to be given to mmsock_close().
+ * Opening holds no descriptor that the caller could break the handle with: it
+ * survives closefrom(3).
+ *
+ * Errors: -ENOENT no such port; -EEXIST it exists (exclusive); -EACCES not
+ * allowed, or the file belongs to someone who should not own it; -EINVAL a bad
+ * name, mode, role or size; -ENAMETOOLONG; -ENOSPC no room for the port;
+ * -ENOTSOCK the file is no port, but perhaps a symbolic link, a directory or a
+ * FIFO; -EMLINK it has several names; -EPROTONOSUPPORT another layout version or
+ * byte order; -EBADMSG damaged; -EUSERS every slot is held by a live
+ * participant; -EOPNOTSUPP a file system that cannot carry a port; -EFBIG above
+ * the process's limit; -ENOTDIR; -EMFILE; -ENOMEM.
+ *
+ * Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_open(const char *port,
+			   const struct mmsock_options *options,
+			   struct mmsock **ret_handle);
+
+/*
+ * mmsock_create - create a port without becoming a participant
+ *
+ * As mmsock_open(), for the modes CREATE_NEW_EXCLUSIVE, CREATE_NEW_OVERWRITE
+ * and CONNECT_OR_CREATE (where an existing port is left as it is, whatever its
+ * sizes).  The role and the flags are not looked at.  Returns 1 if a port was
+ * created, 0 if it was there.
+ *
+ * Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_create(const char *port,
+			     const struct mmsock_options *options);
+
+/*
+ * mmsock_close - leave a port and free the handle
+ *
+ * What was reserved or peeked at and not finished is given back.  The port and
+ * its messages stay.  The last sender that leaves ends the stream for the
+ * receivers.  NULL is allowed.  Keeps errno.  Since 0.1.
+ */
+MMSOCK_API void mmsock_close(struct mmsock *handle);
+
+/*
+ * mmsock_send - send one message
+ *
+ * Copies @length bytes (0 is a message too) into the port; when it returns 0
+ * the message is committed and survives the sender.
+ *
+ * Errors: -EAGAIN no room, with timeout 0; -ETIMEDOUT; -EINTR; -EMSGSIZE larger
+ * than mmsock_max_message(); -EBUSY there is room but another sender holds the
+ * end and did not let go in time (timeout 0 only; the text names it); -EIDRM
+ * the port was removed; -ESTALE it was replaced; -EBADMSG its contents are not
+ * valid; -EPERM the handle is no sender; -EDEADLK; -ECHILD.
+ *
+ * Since 0.1.
+ */
+MMSOCK_API int mmsock_send(struct mmsock *handle, const void *message,
+			   size_t length, int64_t timeout_ns);
+
+/*
+ * mmsock_recv - receive one message
+ *
+ * Copies the oldest message into @buffer and takes it off the port.  Returns
+ * its length, which may be 0.
+ *
+ * Errors: -EAGAIN the port is empty, with timeout 0; -ENODATA end of stream: it
+ * is empty, no other sender is attached, and this handle has received something or
+ * seen a sender since it was opened (never with MMSOCK_KEEP_OPEN); -EMSGSIZE
+ * @size is too small, and the message stays; -ETIMEDOUT, -EINTR, -EBUSY,
+ * -EIDRM, -ESTALE (the last two once the port is empty), -EBADMSG, -EPERM,
+ * -EDEADLK, -ECHILD as above.  End of stream is told before -EAGAIN.
+ *
+ * Since 0.1.
+ */
+MMSOCK_API ssize_t mmsock_recv(struct mmsock *handle, void *buffer, size_t size,
+			       int64_t timeout_ns);
+
+/*
+ * mmsock_reserve, mmsock_commit - send without a copy
+ *
+ * mmsock_reserve() waits for room and lends @length bytes of the ring in
+ * *@ret_buffer, 8-byte aligned and contiguous, to be written to.
+ * mmsock_commit() sends the first @length of them (at most what was reserved).
+ * mmsock_cancel() sends nothing.
+ *
+ * In between the handle holds the sending end: other senders wait, and a call
+ * that may block has no place there.  Any other call but commit, cancel and
+ * close gives -EDEADLK.  Errors as for mmsock_send().  Since 0.1.
+ */
+MMSOCK_API int mmsock_reserve(struct mmsock *handle, size_t length,
+			      void **ret_buffer, int64_t timeout_ns);
+MMSOCK_API int mmsock_commit(struct mmsock *handle, size_t length);
+
+/*
+ * mmsock_peek, mmsock_release - receive without a copy
+ *
+ * mmsock_peek() waits for a message, lends it in *@ret_message and returns its
+ * length.  mmsock_release() takes it off the port; mmsock_cancel() leaves it
+ * there.  In between the handle holds the receiving end, as above.  A hostile
+ * peer may change the bytes while they are looked at: copy what decisions are
+ * made from.  Errors as for mmsock_recv().  Since 0.1.
+ */
+MMSOCK_API ssize_t mmsock_peek(struct mmsock *handle, const void **ret_message,
+			       int64_t timeout_ns);
+MMSOCK_API int mmsock_release(struct mmsock *handle);
+
+/*
+ * mmsock_cancel - give back what is reserved or peeked at
+ *
+ * 0, or -EINVAL where nothing is.  Since 0.1.
+ */
+MMSOCK_API int mmsock_cancel(struct mmsock *handle);
+
+/*
+ * Runs: many messages with one commit, the fastest way to move small ones.
+ *
+ * A run is a private buffer that is filled with mmsock_run_add() and sent by
+ * mmsock_run_send(), or filled by mmsock_run_recv() and read with
+ * mmsock_run_next().  A run that was received can be sent on as it is, to the
+ * same or another port.  It belongs to one thread at a time and to no handle.
+ */
+
+/*
+ * mmsock_run_new - make a run with room for about @bytes of messages
+ *
+ * Each message takes its length, 8 bytes, and padding to a multiple of 8.
+ * mmsock_run_add() never makes it grow beyond that, but for one message that is
+ * larger by itself; mmsock_run_recv() likewise.  -EINVAL if @bytes is above
+ * 1 GiB, -ENOMEM.  Since 0.1.
+ */
+MMSOCK_API int mmsock_run_new(size_t bytes, struct mmsock_run **ret_run);
+
+/* mmsock_run_free - free a run; NULL is allowed.  Since 0.1. */
+MMSOCK_API void mmsock_run_free(struct mmsock_run *run);
+
+/* mmsock_run_clear - forget all messages of a run.  Since 0.1. */
+MMSOCK_API void mmsock_run_clear(struct mmsock_run *run);
+
+/* mmsock_run_count - number of messages not yet sent or read.  Since 0.1. */
+MMSOCK_API size_t mmsock_run_count(const struct mmsock_run *run);
+
+/*
+ * mmsock_run_add - append a copy of a message
+ *
+ * -ENOBUFS when it does not fit (an empty run grows for one large message
+ * instead), -EMSGSIZE from 4 GiB on, -ENOMEM.  Since 0.1.
+ */
+MMSOCK_API int mmsock_run_add(struct mmsock_run *run, const void *message,
+			      size_t length);
+
+/*
+ * mmsock_run_next - take the next message out of a run
+ *
+ * Returns 1 and lends the message in *@ret_message and *@ret_length until the
+ * run is next changed; 0 when there is none left.  Since 0.1.
+ */
+MMSOCK_API int mmsock_run_next(struct mmsock_run *run, const void **ret_message,
+			       size_t *ret_length);
+
+/*
+ * mmsock_run_addv, mmsock_run_nextv - the same for several messages in one call
+ *
+ * mmsock_run_addv() appends the first of @count messages, as many as fit, and
+ * returns how many; at least one into an empty run.  -EMSGSIZE and -ENOMEM only
+ * where the very first cannot be added.  mmsock_run_nextv() takes out up to @most
+ * messages, lends them in @messages, and returns how many.  Since 0.1.
+ */
+MMSOCK_API int mmsock_run_addv(struct mmsock_run *run,
+			       const struct iovec *messages, size_t count);
+MMSOCK_API size_t mmsock_run_nextv(struct mmsock_run *run,
+				   struct iovec *messages, size_t most);
+
+/*
+ * mmsock_run_send - send all messages of a run
+ *
+ * A run that fits into what is free becomes visible as a whole, by one commit;
+ * otherwise it is cut between messages, each part one commit, and the timeout
+ * holds for each part.  0 when all are sent and the run is empty; else an error
+ * of mmsock_send(), and the run keeps what was not sent: the difference of
+ * mmsock_run_count() before and after is what went in.  With -EMSGSIZE (a
+ * message larger than the port takes) nothing of the run is sent.  Since 0.1.
+ */
+MMSOCK_API int mmsock_run_send(struct mmsock *handle, struct mmsock_run *run,
+			       int64_t timeout_ns);
+
+/*
+ * mmsock_run_recv - receive all messages that are there
+ *
+ * Waits for the first message only, then takes as many as are there, fit into
+ * the run and are not more than @most (0: no limit).  The run is cleared first.
+ * Returns how many; errors as for mmsock_recv().  Since 0.1.
+ */
+MMSOCK_API int mmsock_run_recv(struct mmsock *handle, struct mmsock_run *run,
+			       size_t most, int64_t timeout_ns);
+
+/*
+ * mmsock_wait_peers - wait until participants of the other role are attached
+ *
+ * A sender waits for @count receivers, a receiver for senders, of whom those
+ * count too that have come and gone since the handle was opened; a handle with
+ * both roles waits for other handles of any role.  0, -ETIMEDOUT, -EAGAIN, -EINTR,
+ * -EIDRM, -ESTALE, -EDEADLK, -ECHILD.  Since 0.1.
+ */
+MMSOCK_API int mmsock_wait_peers(struct mmsock *handle, unsigned count,
+				 int64_t timeout_ns);
+
+/*
+ * mmsock_wait_port - wait until a port of this name exists
+ *
+ * @port and @dir as in mmsock_open().  Woken by the kernel when the name
+ * appears, not by polling.  0, -ETIMEDOUT, -EAGAIN, -EINTR, or an error of
+ * finding the directory.  Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_wait_port(const char *port, const char *dir,
+				int64_t timeout_ns);
+
+/*
+ * mmsock_interrupt - make a blocking call return -EINTR
+ *
+ * The call in progress on @handle, or else the next one that would block,
+ * returns -EINTR, whatever the moment: there is no gap between looking at a
+ * flag and going to sleep that a signal could fall into.  Async-signal-safe and
+ * thread-safe.  Since 0.1.
+ */
+MMSOCK_API void mmsock_interrupt(struct mmsock *handle);
+
+/* mmsock_max_message - largest message this port takes.  Since 0.1. */
+MMSOCK_API uint64_t mmsock_max_message(const struct mmsock *handle);
+
+/*
+ * mmsock_senders_died - senders that died attached since this handle was opened
+ *
+ * Died means: the kernel has certified the end of a process that did not close
+ * its handle.  Looks at every slot; for slow paths.  Since 0.1.
+ */
+MMSOCK_API int64_t mmsock_senders_died(struct mmsock *handle);
+
+/* When mmsock_remove() removes. */
+enum mmsock_remove_when {
+	/* Only if no live process is attached; -EBUSY otherwise. */
+	MMSOCK_REMOVE_UNUSED = 0,
+	/* Only if the port is stale (see mmsock_inspect()); -EBUSY otherwise. */
+	MMSOCK_REMOVE_STALE = 1,
+	/* In any case; its users get -EIDRM. */
+	MMSOCK_REMOVE_ALWAYS = 2
+};
+
+/*
+ * mmsock_remove - remove a port by name
+ *
+ * The name goes at once, everyone who waits on the port is woken, receivers may
+ * still take what it holds.  Refuses a file that is no port (-ENOTSOCK).
+ * -ENOENT, -EACCES, -EBUSY, -EINVAL; with MMSOCK_REMOVE_ALWAYS also removes a
+ * damaged port and one of another layout version.  Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_remove(const char *port, const char *dir,
+			     enum mmsock_remove_when when);
+
+/* What mmsock_inspect() says of a port. */
+enum mmsock_state {
+	MMSOCK_STATE_OK = 0,
+	/*
+	 * A participant died attached, none is alive, no message waits.  A port
+	 * that was never used, was left cleanly or holds messages is not stale.
+	 */
+	MMSOCK_STATE_STALE = 1,
+	/* Removed or replaced while it was looked at. */
+	MMSOCK_STATE_REMOVED = 2,
+	/* Another layout version or byte order; only the file's own facts hold. */
+	MMSOCK_STATE_FOREIGN_LAYOUT = 3,
+	/* Not valid; only the file's own facts hold. */
+	MMSOCK_STATE_CORRUPT = 4
+};
+
+/*
+ * A port as seen from outside.  Set size to sizeof(struct mmsock_info) first.
+ * Counts of a port in use are a moment old.  Times are nanoseconds since 1970;
+ * 0 is never.
+ */
+struct mmsock_info {
+	size_t size;
+	unsigned state;   /* enum mmsock_state */
+	unsigned type;    /* enum mmsock_type */
+	unsigned layout;  /* version of the file format */
+	unsigned on_disk; /* 1: a regular file that outlives a reboot */
+	unsigned uid;     /* owner of the file */
+	unsigned gid;
+	unsigned permissions; /* of the file */
+	unsigned slots;       /* most participants at a time */
+	unsigned senders;     /* live participants by role */
+	unsigned receivers;
+	unsigned participants; /* live, whatever their role */
+	unsigned dead;         /* died attached, slot not yet reused */
+	uint64_t ring_bytes;
+	uint64_t used_bytes; /* of the ring, headers and padding included */
+	uint64_t max_message;
+	uint64_t messages; /* waiting to be received */
+	uint64_t sent;     /* messages since creation */
+	uint64_t received;
+	uint64_t dropped;
+	uint64_t sleeps;     /* waits that went to sleep, all participants */
+	uint64_t takeovers;  /* ends taken over from a dead participant */
+	uint64_t late_wakes; /* waits that the periodic re-check ended */
+	uint64_t died;       /* participants that died attached */
+	int64_t created_ns;
+	int64_t last_send_ns; /* to about 4 ms */
+	int64_t last_recv_ns;
+	uint64_t file_bytes;
+	char detail[160]; /* why it is corrupt or foreign, else empty */
+};
+
+/* What a participant does at the moment. */
+enum mmsock_activity {
+	MMSOCK_RUNNING = 0,  /* none of the below, as far as others can see */
+	MMSOCK_SPINNING = 1, /* waits, polling */
+	MMSOCK_ASLEEP = 2,   /* waits in the kernel */
+	MMSOCK_HOLDING = 3,  /* holds an end of the ring */
+	MMSOCK_DEAD = 4      /* died attached */
+};
+
+/* What a participant waits for or holds. */
+enum mmsock_object {
+	MMSOCK_NOTHING = 0,
+	MMSOCK_DATA = 1,
+	MMSOCK_SPACE = 2,
+	MMSOCK_SEND_END = 3,
+	MMSOCK_RECV_END = 4,
+	MMSOCK_PEERS = 5
+};
+
+/* A participant as seen from outside; set size first, as above. */
+struct mmsock_peer {
+	size_t size;
+	unsigned slot;
+	int pid;           /* in the participant's own pid namespace */
+	unsigned role;     /* enum mmsock_role, added up */
+	unsigned activity; /* enum mmsock_activity */
+	unsigned object;   /* enum mmsock_object */
+	char program[16];
+	int64_t since_ns;    /* when it attached */
+	uint64_t sent;       /* messages */
+	uint64_t sent_bytes; /* payload */
+	uint64_t received;
+	uint64_t received_bytes;
+	uint64_t sleeps;
+	uint64_t late_wakes;
+	int64_t blocked_ns; /* time spent waiting beyond the first poll */
+};
+
+/*
+ * mmsock_inspect - look at a port without attaching
+ *
+ * Changes nothing and takes no slot.  A damaged or foreign port is a success
+ * with that state.  -ENOENT, -EACCES, -ENOTSOCK (no port at all), -EINVAL.
+ * Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_inspect(const char *port, const char *dir,
+			      struct mmsock_info *ret_info);
+
+/*
+ * mmsock_inspect_peers - look at the participants of a port
+ *
+ * Calls @visit for each, live ones and those that died attached, in order of
+ * their slots, until it returns other than 0, and returns that.  Errors as
+ * mmsock_inspect(), and -EBADMSG or -EPROTONOSUPPORT where that gives a state.
+ * Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_inspect_peers(const char *port, const char *dir,
+				    int (*visit)(const struct mmsock_peer *peer,
+						 void *context),
+				    void *context);
+
+/*
+ * mmsock_list - visit the names in the port directory
+ *
+ * @dir as in mmsock_open(), but never made: a missing directory has no ports.
+ * Names are visited in sorted order, those of regular files with a valid port
+ * name only; whether one is a port, mmsock_inspect() tells.  Stops when @visit
+ * returns other than 0, and returns that.  Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_list(const char *dir,
+			   int (*visit)(const char *name, void *context),
+			   void *context);
+
+/*
+ * mmsock_path - where a port lives
+ *
+ * Writes the path of @port's file, whether it exists or not, into @buffer.
+ * -ENAMETOOLONG where @size is too small, else as mmsock_open() for the name.
+ * Creates nothing.  Thread-safe.  Since 0.1.
+ */
+MMSOCK_API int mmsock_path(const char *port, const char *dir, char *buffer,
+			   size_t size);
+
+/*
+ * mmsock_error_text - the sentence for an error
+ *
+ * @error is what a function here returned (its sign does not matter).  Where
+ * the last failure in this thread was that error, the text says what exactly
+ * was wrong, as "ring size 12 in the header is not a power of two"; else it is
+ * the general text.  Lower case, no full stop.  The text is static or belongs
+ * to the thread and holds until its next failing call.  Thread-safe.  Since 0.1.
+ */
+MMSOCK_API const char *mmsock_error_text(int error);
+
+/* mmsock_version - version of the library in use.  Since 0.1. */
+MMSOCK_API const char *mmsock_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

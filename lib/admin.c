@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admin.c - renaming, unlinking and marking, one at a time
+ *
+ * Two who change a name at the same time:
+ *
+ *	remover                         overwriter
+ *	-------                         ----------
+ *	looks: the name is port A
+ *	                                renames B over the name
+ *	unlinks the name: B is gone
+ *
+ * So both hold the admin byte of the inode that the name leads to, and look
+ * again once they hold it:
+ *
+ *	remover                         overwriter
+ *	-------                         ----------
+ *	opens A
+ *	                                holds A's byte, renames B over the name
+ *	waits for A's byte
+ *	                                marks A, lets go
+ *	holds A's byte, looks:
+ *	the name leads to B: starts
+ *	again with B
+ *
+ * The byte is a lock of an open file description, so whoever dies lets go.
+ *
+ * Labels of this file: S2 with S1 (port.c) and M1 (mmsock.c).
+ */
+#include "admin.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "error.h"
+#include "header.h"
+#include "inspect.h"
+#include "mmsock.h"
+#include "peer.h"
+#include "port.h"
+
+/* Does the place lead to this file? */
+static bool leads_to(const struct mms_place *place, const struct stat *status)
+{
+	struct stat now;
+
+	return !fstatat(place->dir_fd, place->leaf, &now,
+			AT_SYMLINK_NOFOLLOW) &&
+	       now.st_dev == status->st_dev && now.st_ino == status->st_ino;
+}
+
+int mms_admin_hold(const struct mms_place *place, struct mms_held *held)
+{
+	int r;
+
+	for (;;) {
+		held->fd = mms_port_open_file(place, O_RDWR, &held->status);
+		if (held->fd < 0)
+			return held->fd;
+		held->validity =
+			mms_header_read(held->fd, &held->status, &held->header);
+		r = held->validity == -ENOTSOCK
+			    ? -ENOTSOCK
+			    : mms_byte_wait(held->fd, MMS_ADMIN_BYTE);
+		if (!r && leads_to(place, &held->status))
+			return 0;
+		close(held->fd);
+		if (r)
+			return r;
+	}
+}
+
+void mms_admin_release(struct mms_held *held)
+{
+	/* Not left to close(2): a child forked meanwhile has the file open too. */
+	(void)mms_byte_give(held->fd, MMS_ADMIN_BYTE);
+	close(held->fd);
+}
+
+void mms_admin_mark(const struct mms_held *held, uint32_t state)
+{
+	struct mms_control *control;
+	void *map;
+
+	/* Nobody can be attached to what cannot be opened. */
+	if (held->validity)
+		return;
+	map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
+		   held->fd, MMS_CONTROL_OFFSET);
+	/* They find out by themselves within a second. */
+	if (map == MAP_FAILED)
+		return;
+	control = map;
+	/* [S2] pairs with [S1], [M1]: from READY, once. */
+	mms_cas32(&control->signals.state, MMS_READY, state);
+	mms_port_wake_all(control);
+	munmap(map, sizeof(*control));
+}
+
+static void sweep_one(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name,
+			O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat status;
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &status) && S_ISREG(status.st_mode) &&
+	    status.st_uid == geteuid() && !mms_byte_take(fd, MMS_ADMIN_BYTE))
+		unlinkat(dir_fd, name, 0);
+	close(fd);
+}
+
+void mms_admin_sweep(const struct mms_place *place)
+{
+	int fd = openat(place->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		if (!strncmp(entry->d_name, MMS_TEMP_PREFIX,
+			     strlen(MMS_TEMP_PREFIX)))
+			sweep_one(place->dir_fd, entry->d_name);
+	}
+	closedir(dir);
+}
+
+/* Is anyone alive attached?  Slots beyond the port's own count are not used. */
+static int check_unused(const struct mms_held *held)
+{
+	int r = mms_bytes_held(held->fd, MMS_SLOT_BYTE, MMSOCK_SLOTS_MAX);
+
+	if (r > 0)
+		return mms_fail(-EBUSY, "the port is in use");
+	return r;
+}
+
+static int check_stale(const struct mms_held *held)
+{
+	struct mmsock_info info = {.size = sizeof(info)};
+	int r = mms_inspect_file(held->fd, &held->status, &info);
+
+	if (r)
+		return r;
+	if (info.state != MMSOCK_STATE_STALE)
+		return mms_fail(-EBUSY, "the port is not stale");
+	return 0;
+}
+
+static int check_removable(const struct mms_held *held,
+			   enum mmsock_remove_when when)
+{
+	if (when == MMSOCK_REMOVE_ALWAYS)
+		return 0;
+	if (held->validity)
+		return held->validity;
+	return when == MMSOCK_REMOVE_STALE ? check_stale(held)
+					   : check_unused(held);
+}
+
+/*
+ * Whoever attaches between the check and the unlink takes his slot, then looks
+ * whether the name still leads to the file, and starts again.
+ */
+static int remove_held(const struct mms_place *place, struct mms_held *held,
+		       enum mmsock_remove_when when)
+{
+	int r = check_removable(held, when);
+
+	if (r)
+		return r;
+	if (unlinkat(place->dir_fd, place->leaf, 0))
+		return -errno;
+	mms_admin_mark(held, MMS_CLOSED);
+	return 0;
+}
+
+int mmsock_remove(const char *port, const char *dir,
+		  enum mmsock_remove_when when)
+{
+	struct mms_place place;
+	struct mms_held held;
+	int r;
+
+	if ((unsigned)when > MMSOCK_REMOVE_ALWAYS)
+		return mms_failed(-EINVAL);
+	r = mms_place_init_existing(&place, port, dir);
+	if (r)
+		return mms_failed(r);
+	mms_admin_sweep(&place);
+	r = mms_admin_hold(&place, &held);
+	if (!r) {
+		r = remove_held(&place, &held, when);
+		mms_admin_release(&held);
+	}
+	mms_place_fini(&place);
+	return mms_failed(r);
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * birth.c - a port comes whole, is replaced whole, and goes at once
+ *
+ * A new port is a file without a name (O_TMPFILE) until everything in it stands;
+ * linkat(2) then makes it appear, and decides every race by EEXIST.  Space is
+ * allocated, not promised: a full file system fails here and not as SIGBUS in
+ * whoever touches the page first.
+ *
+ * linkat cannot take the place of an existing name, so a replacement gets a
+ * temporary name first and rename(2) moves it over the old one.  A creator who
+ * dies in between leaves that name behind; he held the file's admin byte from
+ * before it had a name, so one whose byte is free is nobody's and is swept
+ * (admin.c).
+ */
+#include "birth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "atomic.h"
+#include "deadline.h"
+#include "error.h"
+#include "header.h"
+#include "peer.h"
+#include "port.h"
+
+#define DEFAULT_RING        UINT64_C(1048576)
+#define DEFAULT_SLOTS       64U
+#define DEFAULT_PERMISSIONS 0600U
+#define TEMP_NAME_SIZE      (sizeof(MMS_TEMP_PREFIX) + 16)
+
+/* A file on its way to becoming a port. */
+struct newborn {
+	int fd;
+	char temp[TEMP_NAME_SIZE]; /* its temporary name, or empty */
+};
+
+static uint64_t round_up(uint64_t number, uint64_t unit)
+{
+	return (number + unit - 1) / unit * unit;
+}
+
+static uint64_t power_of_two_from(uint64_t number)
+{
+	uint64_t power = MMSOCK_RING_MIN;
+
+	while (power < number)
+		power *= 2;
+	return power;
+}
+
+static int plan_sizes(const struct mmsock_options *options,
+		      struct mms_header *header)
+{
+	uint64_t ring =
+		options->ring_bytes ? options->ring_bytes : DEFAULT_RING;
+	uint64_t most;
+
+	if (ring > MMSOCK_RING_MAX)
+		return mms_fail(-EINVAL, "a ring has at most 64 GiB");
+	ring = power_of_two_from(ring);
+	most = mms_ring_max_message(ring);
+	if (most > MMS_RECORD_LENGTH)
+		most = MMS_RECORD_LENGTH;
+	header->ring_bytes = ring;
+	header->max_message =
+		options->max_message ? options->max_message : ring / 2;
+	if (!options->max_message && header->max_message > most)
+		header->max_message = most;
+	if (header->max_message > most)
+		return mms_fail(-EINVAL,
+				"a ring of %llu bytes takes messages of at "
+				"most %llu",
+				(unsigned long long)ring,
+				(unsigned long long)most);
+	return 0;
+}
+
+int mms_birth_plan(const struct mmsock_options *options,
+		   struct mms_header *ret_header)
+{
+	struct mms_header header = {
+		.magic = MMS_MAGIC,
+		.layout = MMS_LAYOUT_VERSION,
+		.byte_order = MMS_BYTE_ORDER,
+		.type = options->type ? options->type : MMS_TYPE_QUEUE,
+		.engine = MMS_ENGINE_RING,
+		.header_bytes = MMS_CONTROL_OFFSET,
+		.record_align = MMS_RECORD_ALIGN,
+		.slots = options->slots ? options->slots : DEFAULT_SLOTS,
+		.row_bytes = sizeof(struct mms_row),
+		.created_ns = mms_clock_ns(CLOCK_REALTIME),
+	};
+	int r = plan_sizes(options, &header);
+
+	if (r)
+		return r;
+	if (header.type != MMS_TYPE_QUEUE)
+		return mms_fail(-EINVAL, "port type %u is not known",
+				header.type);
+	if (header.slots > MMSOCK_SLOTS_MAX)
+		return mms_fail(-EINVAL, "a port has at most %u slots",
+				MMSOCK_SLOTS_MAX);
+	if (options->permissions & ~0777U)
+		return mms_fail(-EINVAL, "permissions are at most 0777");
+	header.ring_offset = round_up(
+		MMS_ROWS_OFFSET + header.slots * sizeof(struct mms_row),
+		MMS_PAGE);
+	header.file_bytes = header.ring_offset + header.ring_bytes;
+	*ret_header = header;
+	return 0;
+}
+
+static int random_bytes(void *to, size_t length)
+{
+	return getrandom(to, length, 0) == (ssize_t)length ? 0 : -EIO;
+}
+
+static int make_temp_name(char name[TEMP_NAME_SIZE])
+{
+	uint64_t number;
+	int r = random_bytes(&number, sizeof(number));
+
+	snprintf(name, TEMP_NAME_SIZE, MMS_TEMP_PREFIX "%016llx",
+		 (unsigned long long)number);
+	return r;
+}
+
+/* For file systems without O_TMPFILE: a file with a temporary name. */
+static int conceive_named(const struct mms_place *place,
+			  struct newborn *newborn)
+{
+	int r = make_temp_name(newborn->temp);
+
+	if (r)
+		return r;
+	newborn->fd = openat(place->dir_fd, newborn->temp,
+			     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			     0600);
+	return newborn->fd < 0 ? -errno : 0;
+}
+
+/* A file without a name; it can only get one where there is a /proc. */
+static int open_nameless(const struct mms_place *place)
+{
+	int fd;
+
+	if (access("/proc/self/fd", F_OK))
+		return -EOPNOTSUPP;
+	fd = openat(place->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+static int conceive(const struct mms_place *place, struct newborn *newborn)
+{
+	int r;
+
+	newborn->temp[0] = '\0';
+	newborn->fd = open_nameless(place);
+	if (newborn->fd == -EOPNOTSUPP || newborn->fd == -EISDIR ||
+	    newborn->fd == -ENOENT) {
+		r = conceive_named(place, newborn);
+		if (r)
+			return r;
+	}
+	if (newborn->fd < 0)
+		return newborn->fd;
+	return mms_byte_take(newborn->fd, MMS_ADMIN_BYTE);
+}
+
+static int write_at(int fd, const void *from, size_t length, off_t at)
+{
+	ssize_t done = pwrite(fd, from, length, at);
+
+	if (done < 0)
+		return -errno;
+	return (size_t)done == length ? 0 : -ENOSPC;
+}
+
+/* The file reads as zeroes but for the header and what is not zero at birth. */
+static int fill_in(int fd, const struct mms_header *plan)
+{
+	struct mms_header header = *plan;
+	struct mms_control control = {0};
+	int r;
+
+	r = random_bytes(header.creation_id, sizeof(header.creation_id));
+	if (r)
+		return r;
+	mms_boot_id(header.boot_id);
+	header.check = mms_header_check(&header);
+	mms_store32(&control.signals.state, MMS_READY);
+	mms_store(&control.census.boot_id[0], header.boot_id[0]);
+	mms_store(&control.census.boot_id[1], header.boot_id[1]);
+	r = write_at(fd, &control, sizeof(control), MMS_CONTROL_OFFSET);
+	return r ? r : write_at(fd, &header, sizeof(header), 0);
+}
+
+/* Allocating would raise SIGXFSZ; the caller gets an error instead. */
+static int allocate(int fd, uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && bytes > limit.rlim_cur)
+		return mms_fail(-EFBIG,
+				"the port needs a file of %llu bytes, "
+				"the limit (ulimit -f) is %llu",
+				(unsigned long long)bytes,
+				(unsigned long long)limit.rlim_cur);
+	return -posix_fallocate(fd, 0, (off_t)bytes);
+}
+
+static int raise_child(int fd, const struct mms_header *plan,
+		       const struct mmsock_options *options)
+{
+	unsigned permissions = options->permissions ? options->permissions
+						    : DEFAULT_PERMISSIONS;
+	int r;
+
+	do {
+		r = allocate(fd, plan->file_bytes);
+	} while (r == -EINTR);
+	if (r == -ENOSPC)
+		return mms_fail(r, "no space left for a port of %llu bytes",
+				(unsigned long long)plan->file_bytes);
+	if (r)
+		return r;
+	r = fill_in(fd, plan);
+	if (r)
+		return r;
+	if (options->group >= 0 &&
+	    fchown(fd, (uid_t)-1, (gid_t)options->group)) {
+		r = -errno;
+		return mms_fail(r, "cannot give the port to group %lld: %s",
+				(long long)options->group, strerror(-r));
+	}
+	return fchmod(fd, permissions) ? -errno : 0;
+}
+
+/* Give the file a name, which must be free. */
+static int link_as(const struct mms_place *place, struct newborn *newborn,
+		   const char *name)
+{
+	char path[40];
+
+	if (newborn->temp[0])
+		return renameat2(place->dir_fd, newborn->temp, place->dir_fd,
+				 name, RENAME_NOREPLACE)
+			       ? -errno
+			       : 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", newborn->fd);
+	return linkat(AT_FDCWD, path, place->dir_fd, name, AT_SYMLINK_FOLLOW)
+		       ? -errno
+		       : 0;
+}
+
+static int give_temp_name(const struct mms_place *place,
+			  struct newborn *newborn)
+{
+	char temp[TEMP_NAME_SIZE];
+	int r;
+
+	if (newborn->temp[0])
+		return 0;
+	r = make_temp_name(temp);
+	if (!r)
+		r = link_as(place, newborn, temp);
+	if (!r)
+		memcpy(newborn->temp, temp, sizeof(temp));
+	return r;
+}
+
+/* Put the newborn in the place of what is there, under its admin byte. */
+static int take_the_place(const struct mms_place *place,
+			  struct newborn *newborn)
+{
+	struct mms_held old;
+	int r = mms_admin_hold(place, &old);
+
+	if (r)
+		return r;
+	r = give_temp_name(place, newborn);
+	if (!r &&
+	    renameat(place->dir_fd, newborn->temp, place->dir_fd, place->leaf))
+		r = -errno;
+	if (!r) {
+		newborn->temp[0] = '\0';
+		mms_admin_mark(&old, MMS_REPLACED);
+	}
+	mms_admin_release(&old);
+	return r;
+}
+
+static int publish(const struct mms_place *place, struct newborn *newborn,
+		   bool replace)
+{
+	int r;
+
+	for (;;) {
+		r = link_as(place, newborn, place->leaf);
+		if (!r)
+			newborn->temp[0] = '\0';
+		if (r != -EEXIST || !replace)
+			return r;
+		r = take_the_place(place, newborn);
+		if (r != -ENOENT)
+			return r;
+	}
+}
+
+static void bury(const struct mms_place *place, struct newborn *newborn)
+{
+	if (newborn->temp[0])
+		unlinkat(place->dir_fd, newborn->temp, 0);
+	if (newborn->fd >= 0)
+		close(newborn->fd);
+}
+
+int mms_birth(const struct mms_place *place,
+	      const struct mmsock_options *options, bool replace)
+{
+	struct newborn newborn = {.fd = -1};
+	struct mms_header plan = {0};
+	int r;
+
+	r = mms_birth_plan(options, &plan);
+	if (r)
+		return r;
+	mms_admin_sweep(place);
+	r = conceive(place, &newborn);
+	if (!r)
+		r = raise_child(newborn.fd, &plan, options);
+	if (!r)
+		r = publish(place, &newborn, replace);
+	/* Before it is mapped: a mapping would keep the byte. */
+	if (!r)
+		r = mms_byte_give(newborn.fd, MMS_ADMIN_BYTE);
+	if (r) {
+		bury(place, &newborn);
+		return r;
+	}
+	return newborn.fd;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * header.c - is this a port, and one that we can work with?
+ *
+ * A header is read once into private memory and checked against itself and
+ * against the file's size.  What passes here is all that the rest of the library
+ * ever believes about a port's geometry.
+ */
+#include "header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "mmsock.h"
+#include "ring.h"
+
+/* FNV-1a, 64 bits (public domain, Fowler, Noll and Vo). */
+uint64_t mms_header_check(const struct mms_header *header)
+{
+	const unsigned char *at = (const unsigned char *)header;
+	const unsigned char *end = at + offsetof(struct mms_header, check);
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	while (at < end)
+		hash = (hash ^ *at++) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static bool is_power_of_two(uint64_t number)
+{
+	return number && !(number & (number - 1));
+}
+
+static int check_version(const struct mms_header *header)
+{
+	if (header->magic != MMS_MAGIC &&
+	    header->magic != __builtin_bswap64(MMS_MAGIC))
+		return mms_fail(-ENOTSOCK, "the file is no port");
+	if (header->byte_order != MMS_BYTE_ORDER)
+		return mms_fail(-EPROTONOSUPPORT,
+				"the port's byte order is %08x, this machine's "
+				"is %08x",
+				header->byte_order, MMS_BYTE_ORDER);
+	if (header->layout != MMS_LAYOUT_VERSION)
+		return mms_fail(-EPROTONOSUPPORT,
+				"the port has layout version %u, this library "
+				"knows version %u",
+				header->layout, MMS_LAYOUT_VERSION);
+	if (header->check != mms_header_check(header))
+		return mms_fail(-EBADMSG, "the header's checksum is wrong");
+	return 0;
+}
+
+static int check_geometry(const struct mms_header *header, uint64_t file_bytes)
+{
+	uint64_t rows_end = MMS_ROWS_OFFSET +
+			    (uint64_t)header->slots * sizeof(struct mms_row);
+
+	if (header->header_bytes != MMS_CONTROL_OFFSET ||
+	    header->record_align != MMS_RECORD_ALIGN ||
+	    header->row_bytes != sizeof(struct mms_row))
+		return mms_fail(-EBADMSG, "the header's fixed sizes are wrong");
+	if (!header->slots || header->slots > MMSOCK_SLOTS_MAX)
+		return mms_fail(-EBADMSG, "%u slots in the header, at most %u",
+				header->slots, MMSOCK_SLOTS_MAX);
+	if (!is_power_of_two(header->ring_bytes) ||
+	    header->ring_bytes < MMSOCK_RING_MIN ||
+	    header->ring_bytes > MMSOCK_RING_MAX)
+		return mms_fail(-EBADMSG,
+				"ring size %llu in the header is impossible",
+				(unsigned long long)header->ring_bytes);
+	if (!header->max_message ||
+	    header->max_message > mms_ring_max_message(header->ring_bytes) ||
+	    header->max_message > MMS_RECORD_LENGTH)
+		return mms_fail(-EBADMSG,
+				"largest message %llu in the header is "
+				"impossible",
+				(unsigned long long)header->max_message);
+	if (header->ring_offset % MMS_PAGE || header->ring_offset < rows_end ||
+	    header->ring_offset > MMSOCK_RING_MAX)
+		return mms_fail(-EBADMSG, "the ring's place is impossible");
+	if (header->file_bytes != header->ring_offset + header->ring_bytes)
+		return mms_fail(-EBADMSG, "the header's sizes do not add up");
+	if (header->file_bytes != file_bytes)
+		return mms_fail(-EBADMSG,
+				"the file has %llu bytes, its header says %llu",
+				(unsigned long long)file_bytes,
+				(unsigned long long)header->file_bytes);
+	return 0;
+}
+
+int mms_header_validate(const struct mms_header *header, uint64_t file_bytes)
+{
+	int r = check_version(header);
+
+	if (r)
+		return r;
+	if (header->type != MMS_TYPE_QUEUE || header->engine != MMS_ENGINE_RING)
+		return mms_fail(-EPROTONOSUPPORT,
+				"the port has type %u and engine %u, this "
+				"library knows type %u and engine %u",
+				header->type, header->engine, MMS_TYPE_QUEUE,
+				MMS_ENGINE_RING);
+	return check_geometry(header, file_bytes);
+}
+
+int mms_header_read(int fd, const struct stat *status,
+		    struct mms_header *ret_header)
+{
+	struct mms_header header;
+	ssize_t got = pread(fd, &header, sizeof(header), 0);
+	int r;
+
+	if (got < 0)
+		return -errno;
+	if (got < (ssize_t)sizeof(header)) {
+		if (got < (ssize_t)sizeof(header.magic) ||
+		    header.magic != MMS_MAGIC)
+			return mms_fail(-ENOTSOCK, "the file is no port");
+		return mms_fail(-EBADMSG,
+				"the file is cut short after %zd bytes", got);
+	}
+	r = mms_header_validate(&header, (uint64_t)status->st_size);
+	if (!r || r == -EPROTONOSUPPORT || r == -EBADMSG)
+		*ret_header = header;
+	return r;
+}
+
+/* "0123-..." to numbers; the grouping does not matter. */
+static void parse_id(const char *text, size_t length, uint64_t ret_id[2])
+{
+	static const char digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7',
+					'8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+	const char *digit;
+	unsigned nibble = 0;
+	size_t i;
+
+	for (i = 0; i < length && nibble < 32; i++) {
+		digit = memchr(digits, text[i], sizeof(digits));
+		if (!digit)
+			continue;
+		ret_id[nibble / 16] =
+			ret_id[nibble / 16] << 4 | (uint64_t)(digit - digits);
+		nibble++;
+	}
+}
+
+void mms_boot_id(uint64_t ret_id[2])
+{
+	char text[64];
+	ssize_t length;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	ret_id[0] = ret_id[1] = 0;
+	if (fd < 0)
+		return;
+	length = read(fd, text, sizeof(text));
+	close(fd);
+	if (length > 0)
+		parse_id(text, (size_t)length, ret_id);
+}

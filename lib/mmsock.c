@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmsock.c - handles: opening, closing, and what all calls have in common
+ *
+ * Every operation of send.c and recv.c is the same three steps: try, under the
+ * lock of its end; if it cannot be done, wait, without any lock; try again.
+ * This file joins the parts that do not know each other: the ring, the locks and
+ * the waiting.
+ *
+ * Labels of this file: M1 with S2, S3 (admin.c, port.c), F1 with W1 (wait.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "birth.h"
+#include "deadline.h"
+#include "handle.h"
+#include "header.h"
+
+/* A port can change hands between any two looks; more often is a fault. */
+#define OPEN_ATTEMPTS 32
+
+/* The link count is looked at this often, whichever comes first. */
+#define LINK_OPERATIONS (1U << 16)
+#define LINK_PERIOD_NS  (INT64_C(100) * 1000 * 1000)
+
+/*
+ * A call that does not wait for messages or room still waits this long for an
+ * end that another holds: usually for a copy, or for its turn on the CPU.
+ */
+#define LOCK_GRACE_NS (INT64_C(1000) * 1000)
+
+int mms_enter(struct mmsock *handle, unsigned role, enum mms_loan loan)
+{
+	/* First: in a child nothing that the handle points to is mapped. */
+	if (mms_forked(handle->fork_token))
+		return mms_failed(-ECHILD);
+	if (role && !(handle->port.role & role))
+		return mms_failed(-EPERM);
+	/* Relaxed: it guards against our own thread, from a signal handler. */
+	if (mms_load32(&handle->busy))
+		return mms_failed(-EDEADLK);
+	if (handle->loan != loan)
+		return mms_failed(handle->loan ? -EDEADLK : -EINVAL);
+	mms_store32(&handle->busy, 1);
+	return 0;
+}
+
+int mms_leave(struct mmsock *handle, int result)
+{
+	mms_store32(&handle->busy, 0);
+	if (result >= 0)
+		return result;
+	if (result == -EINTR)
+		mms_interrupt_reported(&handle->interrupt);
+	return mms_failed(result);
+}
+
+int mms_port_gone(const struct mmsock *handle)
+{
+	/* [M1] pairs with [S2], [S3]: written once, by whoever ends the port. */
+	switch (mms_load_acquire32(&handle->port.control->signals.state)) {
+	case MMS_READY:
+		return 0;
+	case MMS_REPLACED:
+		return -ESTALE;
+	default:
+		return -EIDRM;
+	}
+}
+
+static void check_link(struct mmsock *handle, int64_t now_ns)
+{
+	handle->operations = 0;
+	handle->link_checked_ns = now_ns;
+	mms_port_check_link(&handle->port);
+}
+
+void mms_tick(struct mmsock *handle, int64_t now_ns)
+{
+	if (++handle->operations >= LINK_OPERATIONS ||
+	    now_ns - handle->link_checked_ns >= LINK_PERIOD_NS)
+		check_link(handle, now_ns);
+}
+
+void mms_slow_look(struct mmsock *handle)
+{
+	int64_t now = mms_coarse_ns();
+
+	if (now - handle->link_checked_ns >= LINK_PERIOD_NS)
+		check_link(handle, now);
+}
+
+static int name_holder(const struct mmsock *handle, int error, unsigned owner)
+{
+	const struct mms_row *row;
+
+	if (owner >= handle->port.header.slots)
+		return error;
+	row = &handle->port.rows[owner];
+	return mms_fail(
+		error,
+		"the end is held by pid %d (slot %u), which does "
+		"not let go",
+		(int)atomic_load_explicit(&row->pid, memory_order_relaxed),
+		owner);
+}
+
+static int take_over(struct mmsock *handle, struct mms_end *end, uint64_t word)
+{
+	struct mms_ring *ring = &handle->port.ring;
+	int r = 0;
+
+	mms_add(&handle->port.control->census.takeovers, 1);
+	if (end == ring->send)
+		r = mms_ring_repair_send(ring);
+	else
+		mms_ring_repair_recv(ring);
+	if (r)
+		mms_give_end(handle, end, word, NULL, 0);
+	return r;
+}
+
+static int hold_slowly(struct mmsock *handle, struct mms_end *end,
+		       unsigned object, struct mms_limit *limit,
+		       uint64_t *ret_word)
+{
+	int64_t deadline = limit->timeout_ns ? mms_limit_deadline(limit)
+					     : mms_now_ns() + LOCK_GRACE_NS;
+	unsigned owner = UINT32_MAX;
+	int r;
+
+	r = mms_lock_take(&end->lock, &handle->locker, object, deadline,
+			  ret_word, &owner);
+	if (r == -ETIMEDOUT)
+		return name_holder(handle, limit->timeout_ns ? r : -EBUSY,
+				   owner);
+	if (r == -EBADMSG)
+		return mms_fail(r,
+				"the lock of an end names slot %u, which "
+				"cannot be",
+				owner);
+	return r == MMS_LOCK_INHERITED ? take_over(handle, end, *ret_word) : r;
+}
+
+int mms_hold_end(struct mmsock *handle, struct mms_end *end, unsigned object,
+		 struct mms_limit *limit, uint64_t *ret_word)
+{
+	if (mms_lock_try(&end->lock, handle->port.slot, ret_word))
+		return 0;
+	return hold_slowly(handle, end, object, limit, ret_word);
+}
+
+void mms_give_end(struct mmsock *handle, struct mms_end *end, uint64_t word,
+		  struct mms_event *event, unsigned most)
+{
+	if (!mms_lock_give(&end->lock, word))
+		mms_bump(&handle->port.row->robbed, 1);
+	/* [F1] pairs with [W1]: commit and unlock before asked is read, of both. */
+	mms_fence();
+	mms_wake(&end->lock.event, 1);
+	if (event)
+		mms_wake(event, most);
+}
+
+int64_t mms_limit_deadline(struct mms_limit *limit)
+{
+	if (limit->timeout_ns < 0)
+		return MMS_NEVER;
+	if (limit->timeout_ns && !limit->deadline_ns)
+		limit->deadline_ns =
+			mms_deadline(mms_now_ns(), limit->timeout_ns);
+	return limit->deadline_ns;
+}
+
+struct mms_watch mms_watch_for(struct mms_event *event, unsigned object,
+			       bool (*ready)(void *context), void *context)
+{
+	return (struct mms_watch){
+		.event = event,
+		.ready = ready,
+		.context = context,
+		.recheck_ns = MMS_RECHECK_ANY_NS,
+		.object = object,
+	};
+}
+
+/* Options as this version knows them; a shorter structure is an older one. */
+static int read_options(const struct mmsock_options *given,
+			struct mmsock_options *ret_options)
+{
+	struct mmsock_options options = MMSOCK_OPTIONS_INIT;
+
+	options.role = MMSOCK_SENDER | MMSOCK_RECEIVER;
+	if (given) {
+		if (given->size != sizeof(options))
+			return mms_fail(-EINVAL,
+					"the options were not initialised with "
+					"MMSOCK_OPTIONS_INIT");
+		options = *given;
+	}
+	if (options.mode > MMSOCK_CREATE_NEW_EXCLUSIVE)
+		return mms_fail(-EINVAL, "open mode %u is not known",
+				options.mode);
+	if (options.role & ~(unsigned)(MMSOCK_SENDER | MMSOCK_RECEIVER))
+		return mms_fail(-EINVAL, "role %u is not known", options.role);
+	if (options.flags & ~(unsigned)(MMSOCK_KEEP_OPEN | MMSOCK_POPULATE))
+		return mms_fail(-EINVAL, "flags %u are not known",
+				options.flags);
+	*ret_options = options;
+	return 0;
+}
+
+/*
+ * One attempt to have an open file, by the mode.  *ret_created tells whether it
+ * was made here.  The descriptor, or -errno; -EAGAIN to look again.
+ */
+static int find_or_make(const struct mms_place *place,
+			const struct mmsock_options *options, bool *ret_created)
+{
+	struct stat status;
+	int fd = -ENOENT;
+
+	*ret_created = false;
+	if (options->mode == MMSOCK_CONNECT_OR_CREATE ||
+	    options->mode == MMSOCK_CONNECT_TO_EXISTING)
+		fd = mms_port_open_file(place, O_RDWR, &status);
+	if (fd != -ENOENT || options->mode == MMSOCK_CONNECT_TO_EXISTING)
+		return fd;
+	*ret_created = true;
+	fd = mms_birth(place, options,
+		       options->mode == MMSOCK_CREATE_NEW_OVERWRITE);
+	if (fd == -EEXIST && options->mode == MMSOCK_CONNECT_OR_CREATE)
+		return -EAGAIN;
+	return fd;
+}
+
+/* Attach, as often as the port changes hands under us. */
+static int attach(struct mms_port *port, const struct mms_place *place,
+		  const struct mmsock_options *options)
+{
+	int attempt;
+	bool created;
+	int fd;
+	int r = -ESTALE;
+
+	for (attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
+		fd = find_or_make(place, options, &created);
+		if (fd == -EAGAIN)
+			continue;
+		if (fd < 0)
+			return fd;
+		r = mms_port_attach(port, place, fd, options->role,
+				    options->flags & MMSOCK_POPULATE);
+		/* What we made ourselves and lost again is not made twice. */
+		if (r != -ESTALE || created)
+			return r;
+	}
+	return r;
+}
+
+static void init_waiting(struct mmsock *handle, int64_t spin_ns)
+{
+	mms_budget_init(&handle->patience, spin_ns);
+	mms_budget_init(&handle->impatience, spin_ns);
+	handle->waiter = (struct mms_waiter){
+		.row = handle->port.row,
+		.interrupt = &handle->interrupt,
+		.recheck_cap_ns = MMS_NEVER,
+	};
+	handle->locker = (struct mms_locker){
+		.waiter = &handle->waiter,
+		.budget = &handle->impatience,
+		.slot = handle->port.slot,
+		.slots = handle->port.header.slots,
+		.certify = mms_peer_certify,
+		.context = &handle->port,
+	};
+}
+
+static void init_handle(struct mmsock *handle,
+			const struct mmsock_options *options)
+{
+	handle->keep_open = options->flags & MMSOCK_KEEP_OPEN;
+	handle->seen_sender = handle->port.scene.senders > 0;
+	handle->wall_offset_ns = mms_clock_ns(CLOCK_REALTIME) - mms_now_ns();
+	handle->link_checked_ns = mms_coarse_ns();
+	init_waiting(handle, options->spin_ns);
+}
+
+static int place_for(struct mms_place *place, const char *port,
+		     const struct mmsock_options *options)
+{
+	if (options->mode == MMSOCK_CONNECT_TO_EXISTING)
+		return mms_place_init_existing(place, port, options->dir);
+	return mms_place_init(place, port, options->dir);
+}
+
+static int open_handle(struct mmsock *handle, const char *port,
+		       const struct mmsock_options *options)
+{
+	struct mms_place place;
+	int r = place_for(&place, port, options);
+
+	if (r)
+		return r;
+	mms_fork_lock();
+	handle->fork_token = mms_fork_token();
+	r = handle->fork_token > 0 ? attach(&handle->port, &place, options)
+				   : (int)handle->fork_token;
+	mms_fork_unlock();
+	mms_place_fini(&place);
+	if (!r)
+		init_handle(handle, options);
+	return r;
+}
+
+int mmsock_open(const char *port, const struct mmsock_options *options,
+		struct mmsock **ret_handle)
+{
+	struct mmsock_options checked = MMSOCK_OPTIONS_INIT;
+	struct mmsock *handle;
+	int r;
+
+	r = read_options(options, &checked);
+	if (r)
+		return mms_failed(r);
+	handle = calloc(1, sizeof(*handle));
+	if (!handle)
+		return mms_failed(-ENOMEM);
+	r = open_handle(handle, port, &checked);
+	if (r) {
+		free(handle);
+		return mms_failed(r);
+	}
+	*ret_handle = handle;
+	return 0;
+}
+
+/* Is there a port that can be opened, where creating found one? */
+static int check_existing(int fd)
+{
+	struct mms_header header;
+	struct stat status;
+
+	if (fstat(fd, &status))
+		return -errno;
+	return mms_header_read(fd, &status, &header);
+}
+
+int mmsock_create(const char *port, const struct mmsock_options *options)
+{
+	struct mmsock_options checked = MMSOCK_OPTIONS_INIT;
+	struct mms_place place;
+	bool created;
+	int fd;
+	int r;
+
+	r = read_options(options, &checked);
+	if (!r && checked.mode == MMSOCK_CONNECT_TO_EXISTING)
+		r = mms_fail(-EINVAL, "this mode creates nothing");
+	if (!r)
+		r = mms_place_init(&place, port, checked.dir);
+	if (r)
+		return mms_failed(r);
+	do {
+		fd = find_or_make(&place, &checked, &created);
+	} while (fd == -EAGAIN);
+	mms_place_fini(&place);
+	if (fd < 0)
+		return mms_failed(fd);
+	r = created ? 1 : check_existing(fd);
+	close(fd);
+	return r < 0 ? mms_failed(r) : r;
+}
+
+void mmsock_close(struct mmsock *handle)
+{
+	int saved = errno;
+
+	if (!handle)
+		return;
+	if (mms_forked(handle->fork_token)) {
+		mms_port_disown(&handle->port);
+	} else {
+		mms_end_loan(handle);
+		mms_port_detach(&handle->port);
+	}
+	free(handle);
+	errno = saved;
+}
+
+void mmsock_interrupt(struct mmsock *handle)
+{
+	if (!mms_forked(handle->fork_token))
+		mms_interrupt(&handle->interrupt);
+}
+
+uint64_t mmsock_max_message(const struct mmsock *handle)
+{
+	return handle->port.header.max_message;
+}
+
+int64_t mmsock_senders_died(struct mmsock *handle)
+{
+	int r = mms_enter(handle, 0, MMS_NO_LOAN);
+	uint64_t died;
+
+	if (r)
+		return r;
+	died = mms_peer_senders_died(&handle->port) - handle->port.scene.died;
+	mms_leave(handle, 0);
+	return (int64_t)died;
+}
+
+/* Somebody waits for peers. */
+struct company {
+	struct mmsock *handle;
+	unsigned role;
+	unsigned wanted;
+};
+
+/*
+ * Senders whom we have met since we came.  One who sends a message and leaves
+ * may be gone before a receiver who waits for him gets to look.
+ */
+static uint64_t senders_met(const struct mmsock *handle)
+{
+	const struct mms_scene *scene = &handle->port.scene;
+	const struct mms_census *census = &handle->port.control->census;
+
+	return scene->senders + mms_load(&census->senders_joined) -
+	       scene->joined;
+}
+
+static bool company_is_here(void *context)
+{
+	const struct company *company = context;
+
+	if (company->role == MMSOCK_SENDER &&
+	    senders_met(company->handle) >= company->wanted)
+		return true;
+	return mms_peer_count(&company->handle->port, company->role, true) >=
+		       company->wanted ||
+	       mms_port_gone(company->handle);
+}
+
+static unsigned other_role(unsigned role)
+{
+	if (role == MMSOCK_SENDER)
+		return MMSOCK_RECEIVER;
+	return role == MMSOCK_RECEIVER ? MMSOCK_SENDER : 0;
+}
+
+static int wait_for_company(struct company *company, int64_t timeout_ns)
+{
+	struct mmsock *handle = company->handle;
+	struct mms_signals *signals = &handle->port.control->signals;
+	struct mms_limit limit = {.timeout_ns = timeout_ns};
+	struct mms_watch watch = mms_watch_for(&signals->peers, MMSOCK_PEERS,
+					       company_is_here, company);
+	int waited = 0;
+	int r;
+
+	for (;;) {
+		r = mms_port_gone(handle);
+		if (r || company_is_here(company))
+			return r;
+		if (waited < 0)
+			return waited;
+		if (!timeout_ns)
+			return -EAGAIN;
+		mms_slow_look(handle);
+		/* Nobody comes within a spin; a process takes longer to start. */
+		waited = mms_wait_sleep(&handle->waiter, &handle->patience,
+					&watch, mms_limit_deadline(&limit));
+	}
+}
+
+int mmsock_wait_peers(struct mmsock *handle, unsigned count, int64_t timeout_ns)
+{
+	struct company company = {.handle = handle, .wanted = count};
+	int r = mms_enter(handle, 0, MMS_NO_LOAN);
+
+	if (r)
+		return r;
+	company.role = other_role(handle->port.role);
+	return mms_leave(handle, wait_for_company(&company, timeout_ns));
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peer.c - slots, byte locks, certified death, forks
+ *
+ * A participant is alive as long as he can touch the ring, no longer and no
+ * shorter.  The kernel knows: at attach an open-file-description lock is taken
+ * on one byte of the port file, the slot's own, through the very descriptor that
+ * the file was mapped with, and the descriptor is closed.  The mapping keeps the
+ * description open, and the description keeps the lock:
+ *
+ *	closefrom(3), a stray close(2)    lock stays: there is nothing to close
+ *	fork(2)                           MADV_DONTFORK: the child has no mapping
+ *	execve(2), exit, SIGKILL          mapping gone, lock gone, within 1-3 ms
+ *	SIGSTOP                           lock stays: nothing is stolen
+ *	another pid namespace             no matter: no pid is ever compared
+ *
+ * So a free byte is a death certificate.  Others are asked about through a second
+ * descriptor, because one's own description calls one's own byte free.  Somebody
+ * may have closed that descriptor and its number may be another file by now, so
+ * device and inode are compared before each use.
+ *
+ * A slot's row is written only by who holds its byte.  He finishes his
+ * predecessor's business first: a lock word that names the slot belongs to the
+ * dead one, and from here on nobody but us could ever certify that.
+ *
+ * Labels of this file: P1 with I3 (inspect.c), P3 with P4 (recv.c), F2, F3 and F4
+ * with W1 (wait.c).
+ */
+#include "peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "deadline.h"
+#include "mmsock.h"
+
+static int lock_command(int fd, int command, struct flock *lock)
+{
+	return fcntl(fd, command, lock) ? -errno : 0;
+}
+
+static struct flock byte_range(short type, int64_t byte, int64_t count)
+{
+	return (struct flock){
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)byte,
+		.l_len = (off_t)count,
+	};
+}
+
+int mms_byte_take(int fd, int64_t byte)
+{
+	struct flock lock = byte_range(F_WRLCK, byte, 1);
+	int r = lock_command(fd, F_OFD_SETLK, &lock);
+
+	return r == -EACCES ? -EAGAIN : r;
+}
+
+int mms_byte_wait(int fd, int64_t byte)
+{
+	struct flock lock = byte_range(F_WRLCK, byte, 1);
+
+	return lock_command(fd, F_OFD_SETLKW, &lock);
+}
+
+int mms_byte_give(int fd, int64_t byte)
+{
+	struct flock lock = byte_range(F_UNLCK, byte, 1);
+
+	return lock_command(fd, F_OFD_SETLK, &lock);
+}
+
+int mms_bytes_held(int fd, int64_t byte, int64_t count)
+{
+	struct flock lock = byte_range(F_WRLCK, byte, count);
+	int r = lock_command(fd, F_OFD_GETLK, &lock);
+
+	return r ? r : lock.l_type != F_UNLCK;
+}
+
+bool mms_asker_is_ours(const struct mms_port *port, struct stat *ret_status)
+{
+	return port->asker >= 0 && !fstat(port->asker, ret_status) &&
+	       ret_status->st_dev == port->device &&
+	       ret_status->st_ino == port->inode;
+}
+
+void mms_asker_close(struct mms_port *port)
+{
+	struct stat status;
+
+	if (mms_asker_is_ours(port, &status))
+		close(port->asker);
+	port->asker = -1;
+}
+
+/*
+ * Somebody closed our second descriptor.  Its number may be his own file by
+ * now, so it is not closed here.
+ */
+static int reopen_asker(struct mms_port *port)
+{
+	struct stat status;
+
+	port->asker = open(port->path,
+			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (port->asker < 0)
+		return -errno;
+	if (mms_asker_is_ours(port, &status))
+		return 0;
+	close(port->asker);
+	port->asker = -1;
+	return -ESTALE;
+}
+
+int mms_peer_is_dead(struct mms_port *port, unsigned slot)
+{
+	struct stat status;
+	int r;
+
+	if (!mms_asker_is_ours(port, &status)) {
+		r = reopen_asker(port);
+		if (r)
+			return r;
+	}
+	r = mms_bytes_held(port->asker, MMS_SLOT_BYTE + slot, 1);
+	return r < 0 ? r : !r;
+}
+
+/* One who cannot be asked about is taken for alive. */
+int mms_peer_certify(void *context, unsigned slot)
+{
+	return mms_peer_is_dead(context, slot) == 1;
+}
+
+unsigned mms_peer_count(struct mms_port *port, unsigned role, bool certify)
+{
+	unsigned count = 0;
+	unsigned slot;
+
+	for (slot = 0; slot < port->header.slots; slot++) {
+		const struct mms_row *row = &port->rows[slot];
+
+		if (slot == port->slot || !mms_row_in_use(row))
+			continue;
+		if (role && !(mms_row_role(row) & role))
+			continue;
+		if (certify && mms_peer_is_dead(port, slot) == 1)
+			continue;
+		count++;
+	}
+	return count;
+}
+
+uint64_t mms_peer_senders_died(struct mms_port *port)
+{
+	uint64_t died = mms_load(&port->control->census.senders_died);
+	unsigned slot;
+
+	for (slot = 0; slot < port->header.slots; slot++) {
+		if (slot != port->slot &&
+		    mms_row_role(&port->rows[slot]) & MMSOCK_SENDER &&
+		    mms_peer_is_dead(port, slot) == 1)
+			died++;
+	}
+	return died;
+}
+
+/* An end that the slot's last owner died with. */
+static int inherit_ends(struct mms_port *port)
+{
+	struct mms_control *control = port->control;
+	uint64_t word;
+	int r = 0;
+
+	if (mms_lock_inherit(&control->send.lock, port->slot, &word)) {
+		r = mms_ring_repair_send(&port->ring);
+		mms_lock_give(&control->send.lock, word);
+		mms_add(&control->census.takeovers, 1);
+	}
+	if (mms_lock_inherit(&control->recv.lock, port->slot, &word)) {
+		mms_ring_repair_recv(&port->ring);
+		mms_lock_give(&control->recv.lock, word);
+		mms_add(&control->census.takeovers, 1);
+	}
+	/* [F2] pairs with [W1]: both ends are free before asked is read. */
+	mms_fence();
+	mms_wake(&control->send.lock.event, 1);
+	mms_wake(&control->recv.lock.event, 1);
+	return r;
+}
+
+/* What a row has counted goes to the port's totals. */
+static void add_to_totals(struct mms_census *census, const struct mms_row *row)
+{
+	mms_add(&census->sleeps, mms_load(&row->sleeps));
+	mms_add(&census->late_wakes, mms_load(&row->late_wakes));
+}
+
+static void bury(struct mms_port *port)
+{
+	struct mms_census *census = &port->control->census;
+	struct mms_row *row = port->row;
+	unsigned role = mms_row_role(row);
+
+	if (!mms_row_in_use(row))
+		return;
+	add_to_totals(census, row);
+	mms_store32(&row->role, 0);
+	mms_add(&census->died, 1);
+	if (role & MMSOCK_SENDER)
+		mms_add(&census->senders_died, 1);
+}
+
+static void write_program(struct mms_row *row)
+{
+	char name[16] = "";
+	uint64_t words[2];
+
+	strncpy(name, program_invocation_short_name, sizeof(name) - 1);
+	memcpy(words, name, sizeof(words));
+	mms_store(&row->program[0], words[0]);
+	mms_store(&row->program[1], words[1]);
+}
+
+static void write_row(struct mms_port *port)
+{
+	struct mms_row *row = port->row;
+
+	mms_store32(&row->activity, 0);
+	atomic_store_explicit(&row->pid, (int32_t)getpid(),
+			      memory_order_relaxed);
+	mms_store32(&row->generation, mms_load32(&row->generation) + 1);
+	mms_store(&row->since_ns, (uint64_t)mms_clock_ns(CLOCK_REALTIME));
+	write_program(row);
+	mms_store(&row->sent, 0);
+	mms_store(&row->sent_bytes, 0);
+	mms_store(&row->received, 0);
+	mms_store(&row->received_bytes, 0);
+	mms_store(&row->sleeps, 0);
+	mms_store(&row->blocked_ns, 0);
+	mms_store(&row->late_wakes, 0);
+	mms_store(&row->robbed, 0);
+	/* [P1] pairs with [I3]: the row before its role. */
+	mms_store_release32(&row->role, port->role | MMS_ATTACHED);
+}
+
+static struct mms_scene look_around(struct mms_port *port)
+{
+	const struct mms_census *census = &port->control->census;
+
+	return (struct mms_scene){
+		.joined = mms_load(&census->senders_joined),
+		.died = mms_peer_senders_died(port),
+		.senders = mms_peer_count(port, MMSOCK_SENDER, true),
+	};
+}
+
+int mms_peer_enter(struct mms_port *port)
+{
+	struct mms_census *census = &port->control->census;
+	int r;
+
+	r = inherit_ends(port);
+	if (r)
+		return r;
+	bury(port);
+	port->scene = look_around(port);
+	if (port->role & MMSOCK_SENDER)
+		port->scene.joined++;
+	write_row(port);
+	if (port->role & MMSOCK_SENDER)
+		mms_add(&census->senders_joined, 1);
+	if (port->role & MMSOCK_RECEIVER)
+		mms_add(&census->receivers_joined, 1);
+	/* [F3] pairs with [W1]: our row before asked is read. */
+	mms_fence();
+	mms_wake(&port->control->signals.peers, MMS_EVERYBODY);
+	return 0;
+}
+
+/*
+ * The last sender ends the stream.  Two who leave at the same time both clear
+ * their rows, fence and look: at least one sees the other's row cleared.
+ */
+void mms_peer_leave(struct mms_port *port)
+{
+	struct mms_signals *signals = &port->control->signals;
+
+	add_to_totals(&port->control->census, port->row);
+	/* [P3] pairs with [P4]: our messages before our leaving. */
+	mms_store_release32(&port->row->role, 0);
+	if (port->role & MMSOCK_SENDER)
+		mms_add(&port->control->census.senders_left, 1);
+	/* [F4] pairs with [W1]: and with itself, in the other one who leaves. */
+	mms_fence();
+	if (port->role & MMSOCK_SENDER &&
+	    !mms_peer_count(port, MMSOCK_SENDER, false))
+		mms_wake(&signals->data, MMS_EVERYBODY);
+}
+
+static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic uint64_t *token_page;
+static uint64_t tokens;
+const _Atomic uint64_t *mms_fork_page;
+
+static void lock_for_fork(void)
+{
+	pthread_mutex_lock(&attaching);
+}
+
+void mms_fork_unlock(void)
+{
+	pthread_mutex_unlock(&attaching);
+}
+
+/* For kernels that do not wipe the page themselves. */
+static void wipe_in_child(void)
+{
+	if (token_page)
+		mms_store(token_page, 0);
+	mms_fork_unlock();
+}
+
+static void register_handlers(void)
+{
+	/* Without memory for it a child may keep a byte until it executes. */
+	(void)pthread_atfork(lock_for_fork, mms_fork_unlock, wipe_in_child);
+}
+
+void mms_fork_lock(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, register_handlers);
+	lock_for_fork();
+}
+
+static int map_token_page(void)
+{
+	void *page = mmap(NULL, MMS_PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	/* Also for children that no fork handler sees; may be unknown. */
+	madvise(page, MMS_PAGE, MADV_WIPEONFORK);
+	token_page = page;
+	mms_fork_page = token_page;
+	return 0;
+}
+
+/*
+ * The page holds the token of this process and reads 0 in a child.  tokens is
+ * ordinary memory, which a child inherits: its own first token is another one
+ * than any that its parent's handles remember.
+ */
+int64_t mms_fork_token(void)
+{
+	int r;
+
+	if (!token_page) {
+		r = map_token_page();
+		if (r)
+			return r;
+	}
+	if (!mms_load(token_page))
+		mms_store(token_page, ++tokens);
+	return (int64_t)mms_load(token_page);
+}

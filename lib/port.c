@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port.c - opening a port file: suspicion, mapping, a slot
+ *
+ * A file at a port's name may be anything, so it is opened without following,
+ * creating or waiting, and believed only after its header has been copied to
+ * private memory and checked against the file.  From then on geometry comes from
+ * the copy alone.  Every view is mapped from one descriptor, whose byte lock and
+ * end peer.c explains.
+ *
+ * Labels of this file: S1 with S2 (admin.c), S3; M1 (mmsock.c) with S3; F5 with
+ * W1 (wait.c).
+ */
+#include "port.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "error.h"
+#include "header.h"
+#include "mmsock.h"
+#include "peer.h"
+
+/* 0.2 ms a MiB: what pays on the first lap of a usual ring, and not minutes. */
+#define POPULATE_MAX ((size_t)64 << 20)
+
+static const char *kind_of_file(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "a directory";
+	if (S_ISLNK(mode))
+		return "a symbolic link, and links are not followed";
+	if (S_ISFIFO(mode))
+		return "a FIFO";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	return "a device";
+}
+
+/*
+ * Who may have put this file here?  Ourselves, root, the owner of the directory,
+ * or, where a directory and the file are shared with a group on purpose, one of
+ * the group.  In a directory where everybody creates entries, nobody else.
+ */
+static int check_owner(const struct mms_place *place, const struct stat *status)
+{
+	bool shared = place->dir.st_mode & S_IWGRP &&
+		      !(place->dir.st_mode & S_IWOTH) &&
+		      (status->st_mode & 060) == 060;
+
+	if (status->st_uid == geteuid() || status->st_uid == 0 ||
+	    status->st_uid == place->dir.st_uid || shared)
+		return 0;
+	return mms_fail(-EACCES,
+			"the file belongs to uid %u, who is neither you, root "
+			"nor the owner of its directory",
+			(unsigned)status->st_uid);
+}
+
+static int refuse_kind(mode_t mode)
+{
+	return mms_fail(-ENOTSOCK, "the file is no port but %s",
+			kind_of_file(mode));
+}
+
+static int check_file(const struct mms_place *place, const struct stat *status)
+{
+	if (!S_ISREG(status->st_mode))
+		return refuse_kind(status->st_mode);
+	if (status->st_nlink > 1)
+		return mms_fail(-EMLINK,
+				"the file has %lu names, a port has one",
+				(unsigned long)status->st_nlink);
+	return check_owner(place, status);
+}
+
+/* open(2) failed: where the entry is no regular file, say what it is. */
+static int explain_open(const struct mms_place *place, int error)
+{
+	struct stat status;
+
+	if (error == -ENOENT ||
+	    fstatat(place->dir_fd, place->leaf, &status, AT_SYMLINK_NOFOLLOW) ||
+	    S_ISREG(status.st_mode))
+		return error;
+	return refuse_kind(status.st_mode);
+}
+
+int mms_port_open_file(const struct mms_place *place, int flags,
+		       struct stat *ret_status)
+{
+	int fd;
+	int r;
+
+	fd = openat(place->dir_fd, place->leaf,
+		    flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return explain_open(place, -errno);
+	r = fstat(fd, ret_status) ? -errno : check_file(place, ret_status);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* Header, control, rows and ring, and behind it the ring once more. */
+static int map_views(struct mms_port *port, int fd)
+{
+	size_t file = (size_t)port->header.file_bytes;
+	size_t ring = (size_t)port->header.ring_bytes;
+	off_t offset = (off_t)port->header.ring_offset;
+	const int access = PROT_READ | PROT_WRITE;
+	unsigned char *base;
+
+	/* Where addresses have 32 bits, a port may be too large to map. */
+	if (port->header.file_bytes + port->header.ring_bytes > SIZE_MAX)
+		return -ENOMEM;
+	base = mmap(NULL, file + ring, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	port->base = base;
+	port->mapped = file + ring;
+	if (mmap(base, file, access, MAP_SHARED | MAP_FIXED, fd, 0) ==
+		    MAP_FAILED ||
+	    mmap(base + file, ring, access, MAP_SHARED | MAP_FIXED, fd,
+		 offset) == MAP_FAILED ||
+	    madvise(base, port->mapped, MADV_DONTFORK))
+		return -errno;
+	return 0;
+}
+
+static void point_into(struct mms_port *port)
+{
+	port->control = (void *)(port->base + MMS_CONTROL_OFFSET);
+	port->rows = (void *)(port->base + MMS_ROWS_OFFSET);
+	port->ring = (struct mms_ring){
+		.data = port->base + port->header.ring_offset,
+		.bytes = port->header.ring_bytes,
+		.max_message = port->header.max_message,
+		.slots = port->header.slots,
+		.send = &port->control->send,
+		.recv = &port->control->recv,
+		.head_seen = mms_load(&port->control->recv.at),
+	};
+}
+
+/* A descriptor of its own description, through which others are asked about. */
+static int open_asker(struct mms_port *port, const struct mms_place *place,
+		      int fd)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	char path[40];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	port->asker = open(path, flags & ~O_NOFOLLOW);
+	if (port->asker < 0)
+		port->asker = openat(place->dir_fd, place->leaf, flags);
+	if (port->asker < 0)
+		return -errno;
+	return mms_asker_is_ours(port, &status) ? 0 : -ESTALE;
+}
+
+static int take_slot(struct mms_port *port, int fd)
+{
+	unsigned slot;
+	int r;
+
+	for (slot = 0; slot < port->header.slots; slot++) {
+		r = mms_byte_take(fd, MMS_SLOT_BYTE + slot);
+		if (r == -EAGAIN)
+			continue;
+		if (r)
+			return r;
+		port->slot = port->ring.slot = slot;
+		port->row = &port->rows[slot];
+		return 0;
+	}
+	return mms_fail(-EUSERS, "all %u slots are held by live participants",
+			port->header.slots);
+}
+
+/*
+ * The byte must outlive the descriptor: everything about death hangs on that.
+ * There are file systems that map another file than the one that was locked.
+ */
+static int check_byte_lasts(struct mms_port *port)
+{
+	int r = mms_bytes_held(port->asker, MMS_SLOT_BYTE + port->slot, 1);
+
+	if (r < 0)
+		return r;
+	if (!r)
+		return mms_fail(-EOPNOTSUPP,
+				"this file system does not keep a lock with a "
+				"mapping; use one on tmpfs, ext4 or xfs");
+	return 0;
+}
+
+/* Map, lock, close; in this order and under the lock that fork(2) takes. */
+static int map_and_lock(struct mms_port *port, const struct mms_place *place,
+			int fd)
+{
+	int r;
+
+	r = map_views(port, fd);
+	if (!r) {
+		point_into(port);
+		r = open_asker(port, place, fd);
+	}
+	if (!r)
+		r = take_slot(port, fd);
+	close(fd);
+	return r ? r : check_byte_lasts(port);
+}
+
+static bool on_disk(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type != TMPFS_MAGIC;
+}
+
+/*
+ * First attach after a reboot: every slot's byte is free and every row is
+ * history.  Rows are emptied so that nobody counts as having died; ends are
+ * settled as after any death, since all their owners are certified dead.
+ */
+static void start_new_boot(struct mms_port *port)
+{
+	struct mms_census *census = &port->control->census;
+	uint64_t id[2];
+	unsigned slot;
+
+	mms_boot_id(id);
+	if (id[0] == mms_load(&census->boot_id[0]) &&
+	    id[1] == mms_load(&census->boot_id[1]))
+		return;
+	for (slot = 0; slot < port->header.slots; slot++) {
+		if (slot == port->slot || mms_peer_is_dead(port, slot) == 1)
+			mms_store32(&port->rows[slot].role, 0);
+	}
+	mms_store(&census->boot_id[0], id[0]);
+	mms_store(&census->boot_id[1], id[1]);
+}
+
+static uint32_t state_of(const struct mms_port *port)
+{
+	/* [S1] pairs with [S2], [S3]: written once, and looked at often. */
+	return mms_load_acquire32(&port->control->signals.state);
+}
+
+/* Does the name still lead to the file that we have mapped? */
+static bool still_named(const struct mms_port *port,
+			const struct mms_place *place)
+{
+	struct stat status;
+
+	return !fstatat(place->dir_fd, place->leaf, &status,
+			AT_SYMLINK_NOFOLLOW) &&
+	       status.st_dev == port->device && status.st_ino == port->inode;
+}
+
+static int enter(struct mms_port *port, const struct mms_place *place)
+{
+	int r;
+
+	if (state_of(port) != MMS_READY)
+		return -ESTALE;
+	if (!mms_ring_is_plausible(&port->ring))
+		return mms_fail(-EBADMSG,
+				"the ring's positions are impossible");
+	if (port->on_disk)
+		start_new_boot(port);
+	r = mms_peer_enter(port);
+	if (r)
+		return r;
+	if (still_named(port, place) && state_of(port) == MMS_READY)
+		return 0;
+	mms_peer_leave(port);
+	return -ESTALE;
+}
+
+static void unmap(struct mms_port *port)
+{
+	if (port->base)
+		munmap(port->base, port->mapped);
+	mms_asker_close(port);
+	free(port->path);
+	port->base = NULL;
+	port->path = NULL;
+}
+
+/* Errors do not matter: it is done for speed only. */
+static void populate_ring(struct mms_port *port)
+{
+	int advice = port->on_disk ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
+
+	size_t length = 2 * (size_t)port->ring.bytes;
+
+	if (length > POPULATE_MAX)
+		length = POPULATE_MAX;
+	madvise(port->ring.data, length, advice);
+}
+
+int mms_port_attach(struct mms_port *port, const struct mms_place *place,
+		    int fd, unsigned role, bool populate)
+{
+	struct stat status;
+	int r;
+
+	*port = (struct mms_port){.asker = -1, .role = role};
+	r = fstat(fd, &status) ? -errno
+			       : mms_header_read(fd, &status, &port->header);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	port->device = status.st_dev;
+	port->inode = status.st_ino;
+	port->on_disk = on_disk(fd);
+	port->path = strdup(place->path);
+	if (!port->path) {
+		close(fd);
+		return -ENOMEM;
+	}
+	r = map_and_lock(port, place, fd);
+	if (!r)
+		r = enter(port, place);
+	if (r)
+		unmap(port);
+	else if (populate)
+		populate_ring(port);
+	return r;
+}
+
+void mms_port_detach(struct mms_port *port)
+{
+	mms_peer_leave(port);
+	unmap(port);
+}
+
+void mms_port_disown(struct mms_port *port)
+{
+	port->base = NULL;
+	unmap(port);
+}
+
+void mms_port_wake_all(struct mms_control *control)
+{
+	/* [F5] pairs with [W1]: the state is changed before anyone is woken. */
+	mms_fence();
+	mms_wake_regardless(&control->signals.data);
+	mms_wake_regardless(&control->signals.space);
+	mms_wake_regardless(&control->signals.peers);
+	mms_wake_regardless(&control->send.lock.event);
+	mms_wake_regardless(&control->recv.lock.event);
+}
+
+/* READY where the file has its name, else what has become of it. */
+static uint32_t look_at_name(const struct mms_port *port)
+{
+	struct stat status;
+
+	if (mms_asker_is_ours(port, &status) && status.st_nlink)
+		return MMS_READY;
+	if (lstat(port->path, &status))
+		return MMS_CLOSED;
+	if (status.st_dev == port->device && status.st_ino == port->inode)
+		return MMS_READY;
+	return MMS_REPLACED;
+}
+
+/*
+ * A plain rm(1), or whoever replaced the port and died before he said so.  Says
+ * it for him: the state only ever goes from READY to something else.
+ */
+void mms_port_check_link(struct mms_port *port)
+{
+	uint32_t seen;
+
+	if (state_of(port) != MMS_READY)
+		return;
+	seen = look_at_name(port);
+	if (seen == MMS_READY)
+		return;
+	/* [S3] pairs with [S1], [M1]: from READY, once. */
+	mms_cas32(&port->control->signals.state, MMS_READY, seen);
+	mms_port_wake_all(port->control);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port.h - a port file that is open: checked, mapped, and a slot in it
+ */
+#ifndef MMS_PORT_H
+#define MMS_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "layout.h"
+#include "lock.h"
+#include "name.h"
+#include "ring.h"
+
+/*
+ * What a newcomer finds.  Looked at before anyone can see his row: a sender who
+ * waits for him may send all he has and be gone before he looks again.
+ */
+struct mms_scene {
+	uint64_t joined;  /* senders, ever */
+	uint64_t died;    /* senders, attached */
+	unsigned senders; /* here and alive */
+};
+
+/* An attached participant's view of a port. */
+struct mms_port {
+	struct mms_header header; /* our copy, checked */
+	unsigned char *base;      /* header to ring, then the ring again */
+	size_t mapped;
+	struct mms_control *control;
+	struct mms_row *rows;
+	struct mms_row *row; /* ours */
+	struct mms_ring ring;
+	unsigned slot;
+	unsigned role;
+	struct mms_scene scene;
+	int asker; /* to ask about others with; see peer.c */
+	dev_t device;
+	ino_t inode;
+	bool on_disk;
+	char *path;
+};
+
+/*
+ * Open the file at @place without waiting, following or creating, and check
+ * that it can be a port: a regular file with one name and the right owner.
+ * @flags is O_RDWR or O_RDONLY.  The descriptor, or -errno.
+ */
+int mms_port_open_file(const struct mms_place *place, int flags,
+		       struct stat *ret_status);
+
+/*
+ * Become a participant of the open file @fd, which is closed in every case.
+ * -ESTALE where the file is no longer at @place or no longer in use: look again.
+ */
+int mms_port_attach(struct mms_port *port, const struct mms_place *place,
+		    int fd, unsigned role, bool populate);
+
+/* Leave: tell the others, unmap, forget. */
+void mms_port_detach(struct mms_port *port);
+
+/* In a child that inherited the handle: free memory, touch nothing else. */
+void mms_port_disown(struct mms_port *port);
+
+/*
+ * Look whether the file still has its name; if not, mark the port for everybody.
+ * One fstat(2).
+ */
+void mms_port_check_link(struct mms_port *port);
+
+/* Wake everyone who waits for anything. */
+void mms_port_wake_all(struct mms_control *control);
+
+#endif
