@@ -65,12 +65,17 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wcast-qual -Wundef -Wformat=2
 STD = -std=c11 -D_GNU_SOURCE
 OURS = $(STD) -O2 -g -pthread $(WARN) $(SAN) -MMD -MP
-LIB_CFLAGS = $(OURS) -Iinclude -Ilib -fPIC -fvisibility=hidden
+LIB_CFLAGS = $(OURS) $(LTO) -Iinclude -Ilib -fPIC -fvisibility=hidden
 BIN_CFLAGS = $(OURS) -Iinclude -Ibin
 TEST_CFLAGS = $(OURS) -Iinclude -Ilib -Itests
 SAN = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
 	-fno-sanitize-recover=all $(if $(findstring thread,$(SANITIZE)),-Wno-tsan))
 LINK = $(CC) -pthread $(SAN)
+# A message passes through five files of the library: optimised as one, it costs
+# a fifth fewer instructions.  Fat objects keep the archive an ordinary one, which
+# gcc can do and clang cannot.
+LTO := $(if $(SANITIZE),,$(shell $(CC) --version 2>/dev/null | \
+	grep -q 'Free Software' && echo -flto=auto -ffat-lto-objects))
 RUNPATH = -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/../lib'
 
 SONAME = libmmsock.so.$(ABI)
@@ -105,7 +110,7 @@ tools: $(BINS) ## mmsock-*
 $(BUILD)/lib/libmmsock.so.$(VERSION): $(LIB_OBJS) lib/libmmsock.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -shared -Wl,-soname,$(SONAME) $(if $(SANITIZE),,-Wl,-z,defs) \
+	$(Q)$(LINK) -O2 $(LTO) -shared -Wl,-soname,$(SONAME) $(if $(SANITIZE),,-Wl,-z,defs) \
 		-Wl,--version-script=lib/libmmsock.map -o $@ $(LIB_OBJS) \
 		$(LDFLAGS)
 
