@@ -76,11 +76,20 @@
 /*
  * The spin.  16 polls with a pause each take about 0.4 us; then the CPU is
  * offered to others, which is what makes a round trip between two processes on
- * one CPU take 4 us and not two spin budgets.  50 us is the price of a wake
- * across CPUs (20-60 us), so a spin of that length at most doubles the cost of
- * a wait that fails; 1 ms is the most that ever pays.
+ * one CPU take 2-4 us and not two spin budgets.  A yield that finds nobody to run
+ * takes 0.5 us, though, longer than most answers from another CPU: two partners
+ * who are both in a yield when the message comes stay so, at 2-3 us a round trip
+ * and not 0.2.  So the stretch of polls doubles with each yield that was in vain,
+ * and is short again after one in which somebody ran.
  */
-#define POLLS_PER_YIELD   16
+#define POLLS_LEAST     16U
+#define POLLS_MOST      256U
+#define SOMEBODY_RAN_NS INT64_C(1000)
+
+/*
+ * 50 us is the price of a wake across CPUs (20-60 us), so a spin of that length at
+ * most doubles the cost of a wait that fails; 1 ms is the most that ever pays.
+ */
 #define BUDGET_START_NS   (INT64_C(50) * 1000)
 #define BUDGET_FLOOR_NS   (INT64_C(4) * 1000)
 #define BUDGET_CEILING_NS (INT64_C(1000) * 1000)
@@ -110,6 +119,7 @@ static bool only_one_cpu(void)
 void mms_budget_init(struct mms_budget *budget, int64_t spin_ns)
 {
 	budget->adaptive = spin_ns < 0;
+	budget->polls = POLLS_LEAST;
 	budget->alone = budget->adaptive && only_one_cpu();
 	budget->ceiling_ns = budget->adaptive ? BUDGET_CEILING_NS : spin_ns;
 	budget->now_ns = budget->adaptive ? BUDGET_START_NS : spin_ns;
@@ -156,7 +166,7 @@ static bool changed(const struct mms_watch *watch)
 	return mms_glance_acquire(watch->word) != watch->idle;
 }
 
-static bool poll_some(const struct mms_watch *watch, int polls)
+static bool poll_some(const struct mms_watch *watch, unsigned polls)
 {
 	while (polls-- > 0) {
 		if (changed(watch))
@@ -164,6 +174,20 @@ static bool poll_some(const struct mms_watch *watch, int polls)
 		mms_cpu_relax();
 	}
 	return false;
+}
+
+/* Offer the CPU, and learn whether somebody wanted it.  Returns the time. */
+static int64_t yield_from(struct mms_budget *budget, int64_t start_ns)
+{
+	int64_t now;
+
+	mms_yield();
+	now = mms_now_ns();
+	if (now - start_ns >= SOMEBODY_RAN_NS)
+		budget->polls = POLLS_LEAST;
+	else if (budget->polls < POLLS_MOST)
+		budget->polls *= 2;
+	return now;
 }
 
 static bool interrupt_pending(const struct mms_waiter *waiter)
@@ -184,21 +208,21 @@ static bool spin_rounds(const struct mms_waiter *waiter,
 	int64_t start = mms_now_ns();
 	int64_t most = budget->now_ns < watch->recheck_ns ? budget->now_ns
 							  : watch->recheck_ns;
-	int64_t now;
+	int64_t now = start;
 	bool success;
 
 	show(waiter, ACTIVITY(MMSOCK_SPINNING, watch->object));
 	for (;;) {
-		mms_yield();
+		now = yield_from(budget, now);
 		success = changed(watch) || watch->ready(watch->context);
 		if (success || interrupt_pending(waiter))
 			break;
-		now = mms_now_ns();
 		if (now - start >= most || now >= deadline_ns)
 			break;
-		success = poll_some(watch, POLLS_PER_YIELD);
+		success = poll_some(watch, budget->polls);
 		if (success)
 			break;
+		now = mms_now_ns();
 	}
 	show(waiter, 0);
 	now = mms_now_ns();
@@ -212,7 +236,7 @@ bool mms_wait_spin(const struct mms_waiter *waiter, struct mms_budget *budget,
 {
 	if (budget->ceiling_ns == 0)
 		return changed(watch);
-	if (poll_some(watch, budget->alone ? 1 : POLLS_PER_YIELD))
+	if (poll_some(watch, budget->alone ? 1 : budget->polls))
 		return true;
 	return spin_rounds(waiter, budget, watch, deadline_ns);
 }

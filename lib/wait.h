@@ -16,6 +16,7 @@
 /* How long to spin: one for each kind of thing a handle waits for. */
 struct mms_budget {
 	int64_t now_ns;     /* what the next spin may take */
+	unsigned polls;     /* between two yields, as learned */
 	int64_t ceiling_ns; /* never more than this */
 	bool adaptive;
 	bool alone; /* the machine has one CPU: give it away, do not burn it */

@@ -646,6 +646,32 @@ static void test_budget_grows(void)
 	CHECK_INT(scene.budget.now_ns, 1000000);
 }
 
+static void pass_a_millisecond(void *context)
+{
+	int64_t end = mms_now_ns() + 1000000;
+
+	(void)context;
+	while (mms_now_ns() < end)
+		;
+}
+
+static void test_polls_learn(void)
+{
+	struct scene scene;
+
+	setup(&scene, MMSOCK_SPIN_ADAPTIVE);
+	CHECK_INT(scene.budget.polls, 16);
+	scene.budget.now_ns = 1000000;
+	CHECK(!spin_until(&scene, MMS_NEVER));
+	CHECK(scene.budget.polls > 16);
+	CHECK(scene.budget.polls <= 256);
+	/* Somebody else had the CPU for that long. */
+	scene.budget.now_ns = 500000;
+	fake_futex_at_yield(0, (struct fake_deed){pass_a_millisecond, NULL});
+	CHECK(!spin_until(&scene, MMS_NEVER));
+	CHECK_INT(scene.budget.polls, 16);
+}
+
 static void test_alone(void)
 {
 	struct scene scene;
@@ -774,6 +800,8 @@ static const struct check_case cases[] = {
 	{"a spin in vain halves the budget, down to 4 us", test_budget_shrinks},
 	{"a spin that was nearly too short doubles it, up to 1 ms",
 	 test_budget_grows},
+	{"yields in vain make the polls longer, others make them short",
+	 test_polls_learn},
 	{"on the only CPU a spin is one yield", test_alone},
 	{"a process bound to one CPU of several spins all the same",
 	 test_one_of_several_cpus},
