@@ -90,10 +90,10 @@ enum mmsock_flag {
 };
 
 /* Wait without limit. */
-#define MMSOCK_FOREVER ((int64_t)-1)
+#define MMSOCK_FOREVER INT64_C(-1)
 
 /* Spin budget: adaptive, 50 us at first, never more than 1 ms. */
-#define MMSOCK_SPIN_ADAPTIVE ((int64_t)-1)
+#define MMSOCK_SPIN_ADAPTIVE INT64_C(-1)
 
 /* Spin budget: never sleep. */
 #define MMSOCK_SPIN_ONLY INT64_MAX

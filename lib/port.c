@@ -207,6 +207,35 @@ static int check_byte_lasts(struct mms_port *port)
 	return 0;
 }
 
+/*
+ * First attach after a reboot: every slot's byte is free and every row is
+ * history.  Rows are emptied so that nobody counts as having died; ends are
+ * settled as after any death, since all their owners are certified dead.  A row
+ * is written by who holds its byte, so the byte is taken for that moment:
+ * asking whether it is free would let a newcomer in between.
+ */
+static void start_new_boot(struct mms_port *port, int fd)
+{
+	struct mms_census *census = &port->control->census;
+	uint64_t id[2];
+	unsigned slot;
+
+	mms_boot_id(id);
+	if (id[0] == mms_load(&census->boot_id[0]) &&
+	    id[1] == mms_load(&census->boot_id[1]))
+		return;
+	mms_store32(&port->row->role, 0);
+	for (slot = 0; slot < port->header.slots; slot++) {
+		if (slot == port->slot ||
+		    mms_byte_take(fd, MMS_SLOT_BYTE + slot))
+			continue;
+		mms_store32(&port->rows[slot].role, 0);
+		mms_byte_give(fd, MMS_SLOT_BYTE + slot);
+	}
+	mms_store(&census->boot_id[0], id[0]);
+	mms_store(&census->boot_id[1], id[1]);
+}
+
 /* Map, lock, close; in this order and under the lock that fork(2) takes. */
 static int map_and_lock(struct mms_port *port, const struct mms_place *place,
 			int fd)
@@ -220,6 +249,8 @@ static int map_and_lock(struct mms_port *port, const struct mms_place *place,
 	}
 	if (!r)
 		r = take_slot(port, fd);
+	if (!r && port->on_disk)
+		start_new_boot(port, fd);
 	close(fd);
 	return r ? r : check_byte_lasts(port);
 }
@@ -229,29 +260,6 @@ static bool on_disk(int fd)
 	struct statfs fs;
 
 	return !fstatfs(fd, &fs) && fs.f_type != TMPFS_MAGIC;
-}
-
-/*
- * First attach after a reboot: every slot's byte is free and every row is
- * history.  Rows are emptied so that nobody counts as having died; ends are
- * settled as after any death, since all their owners are certified dead.
- */
-static void start_new_boot(struct mms_port *port)
-{
-	struct mms_census *census = &port->control->census;
-	uint64_t id[2];
-	unsigned slot;
-
-	mms_boot_id(id);
-	if (id[0] == mms_load(&census->boot_id[0]) &&
-	    id[1] == mms_load(&census->boot_id[1]))
-		return;
-	for (slot = 0; slot < port->header.slots; slot++) {
-		if (slot == port->slot || mms_peer_is_dead(port, slot) == 1)
-			mms_store32(&port->rows[slot].role, 0);
-	}
-	mms_store(&census->boot_id[0], id[0]);
-	mms_store(&census->boot_id[1], id[1]);
 }
 
 static uint32_t state_of(const struct mms_port *port)
@@ -280,8 +288,6 @@ static int enter(struct mms_port *port, const struct mms_place *place)
 	if (!mms_ring_is_plausible(&port->ring))
 		return mms_fail(-EBADMSG,
 				"the ring's positions are impossible");
-	if (port->on_disk)
-		start_new_boot(port);
 	r = mms_peer_enter(port);
 	if (r)
 		return r;

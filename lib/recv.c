@@ -221,7 +221,8 @@ static ssize_t recv_one(struct mmsock *handle, void *buffer, size_t size,
 				"the message has %zu bytes, the buffer %zu",
 				length, size);
 	}
-	memcpy(buffer, payload, length);
+	if (length)
+		memcpy(buffer, payload, length);
 	finish(handle, word, mms_record_size(length), 1, length);
 	return (ssize_t)length;
 }
