@@ -86,6 +86,27 @@ static bool data_is_there(void *context)
 }
 
 /*
+ * Spin for the next message; true if there is one.  A spin also ends because
+ * somebody left or the port did, which is for over() to look at.
+ */
+static bool spin_for_data(struct data_wait *wait, const struct mms_watch *watch,
+			  int64_t deadline_ns)
+{
+	struct mmsock *handle = wait->handle;
+	int r;
+
+	if (wait->rechecked ||
+	    !mms_wait_spin(&handle->waiter, &handle->patience, watch,
+			   deadline_ns) ||
+	    mms_ring_is_empty(&handle->port.ring))
+		return false;
+	r = mms_wait_changed(deadline_ns);
+	if (r < 0)
+		wait->waited = r;
+	return true;
+}
+
+/*
  * After a try that found nothing: 0 to try again, or why not.  The spin comes
  * first, because the looks at others that precede a sleep cost more than most
  * messages take to come.
@@ -101,20 +122,14 @@ static int wait_for_data(struct data_wait *wait)
 	int r;
 
 	watch.word = mms_ring_next_header(&handle->port.ring);
-	/* A spin also ends because somebody left or the port did: look at that. */
-	if (waits && !wait->rechecked &&
-	    mms_wait_spin(&handle->waiter, &handle->patience, &watch,
-			  deadline) &&
-	    !mms_ring_is_empty(&handle->port.ring)) {
-		r = mms_wait_changed(deadline);
-		if (r < 0)
-			wait->waited = r;
+	if (waits && spin_for_data(wait, &watch, deadline))
 		return 0;
-	}
 	mms_slow_look(handle);
 	r = over(handle);
-	if (r || !waits)
-		return r ? r : wait->waited ? wait->waited : -EAGAIN;
+	if (r)
+		return r;
+	if (!waits)
+		return wait->waited ? wait->waited : -EAGAIN;
 	if (!handle->keep_open && handle->senders)
 		watch.recheck_ns = CERTIFY_NS;
 	r = mms_wait_sleep(&handle->waiter, &handle->patience, &watch,
