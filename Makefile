@@ -32,7 +32,7 @@ TOOLS = create ls recv rm send \
 # Every tool is linked with tool and what it needs, most tools with more.
 TOOL_PARTS = number signals tool \
 	# EOL
-STREAM_PARTS = framing stream \
+STREAM_PARTS = framing reader stream writer \
 	# EOL
 CREATE_PARTS = command make \
 	# EOL

@@ -15,6 +15,12 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+/* Half a pipe: a larger read or write leaves the first-level cache. */
+#define FRAMING_BUFFER_BYTES ((size_t)32 << 10)
+
+/* Messages that go to or come from a run in one call. */
+#define FRAMING_STRIDE 64
+
 struct framing_reader;
 struct framing_writer;
 struct mmsock_run;
@@ -150,5 +156,27 @@ int framing_flush(struct framing_writer *writer);
 /* framing_holds - whether a message holds the delimiter (if there is one) */
 bool framing_holds(const char *delimiter, size_t delimiter_length,
 		   const void *message, size_t length);
+
+/* framing_search - the first delimiter in a text, or NULL */
+const char *framing_search(const char *delimiter, size_t delimiter_length,
+			   const char *text, size_t length);
+
+/*
+ * What the rows of the table do: see struct framing
+ */
+int framing_cut_delimited(struct framing_reader *reader,
+			  struct mmsock_run *run);
+int framing_cut_raw(struct framing_reader *reader, struct mmsock_run *run);
+int framing_cut_slurp(struct framing_reader *reader, struct mmsock_run *run);
+int framing_cut_lp32be(struct framing_reader *reader, struct mmsock_run *run);
+int framing_cut_lp32le(struct framing_reader *reader, struct mmsock_run *run);
+int framing_put_delimited(struct framing_writer *writer, const void *message,
+			  size_t length);
+int framing_put_raw(struct framing_writer *writer, const void *data,
+		    size_t length);
+int framing_put_lp32be(struct framing_writer *writer, const void *message,
+		       size_t length);
+int framing_put_lp32le(struct framing_writer *writer, const void *message,
+		       size_t length);
 
 #endif
