@@ -65,7 +65,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wcast-qual -Wundef -Wformat=2
 STD = -std=c11 -D_GNU_SOURCE
 OURS = $(STD) -O2 -g -pthread $(WARN) $(SAN) -MMD -MP
-LIB_CFLAGS = $(OURS) $(LTO) -Iinclude -Ilib -fPIC -fvisibility=hidden
+LIB_CFLAGS = $(OURS) -O3 $(LTO) -Iinclude -Ilib -fPIC -fvisibility=hidden
 BIN_CFLAGS = $(OURS) -Iinclude -Ibin
 TEST_CFLAGS = $(OURS) -Iinclude -Ilib -Itests
 SAN = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
@@ -110,7 +110,7 @@ tools: $(BINS) ## mmsock-*
 $(BUILD)/lib/libmmsock.so.$(VERSION): $(LIB_OBJS) lib/libmmsock.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -O2 $(LTO) -shared -Wl,-soname,$(SONAME) $(if $(SANITIZE),,-Wl,-z,defs) \
+	$(Q)$(LINK) -O3 $(LTO) -shared -Wl,-soname,$(SONAME) $(if $(SANITIZE),,-Wl,-z,defs) \
 		-Wl,--version-script=lib/libmmsock.map -o $@ $(LIB_OBJS) \
 		$(LDFLAGS)
 
@@ -255,7 +255,8 @@ lint-pages:
 	$(Q)mandoc -Tlint -Wwarning $(PAGES)
 lint-own: all
 	$(call step,own)
-	$(Q)awk -f tests/lint/barriers.awk $(LIB:%=lib/%.c) lib/lock.h
+	$(Q)awk -f tests/lint/barriers.awk $(LIB:%=lib/%.c) lib/handle.h \
+		lib/lock.h lib/wait.h
 	$(Q)tests/lint/includes.sh
 	$(Q)tests/lint/options.sh $(BUILD)/bin $(TOOLS)
 	$(Q)tests/lint/exports.sh $(SHARED)

@@ -5,9 +5,11 @@
 #ifndef MMS_HANDLE_H
 #define MMS_HANDLE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "deadline.h"
 #include "error.h"
 #include "lock.h"
 #include "mmsock.h"
@@ -46,34 +48,78 @@ struct mmsock {
 	struct mms_locker locker;
 };
 
-/*
- * Start a call that needs @role: 0, -ECHILD, -EDEADLK or -EPERM.  Marks the
- * handle busy; mms_leave() must follow a 0.
- */
-int mms_enter(struct mmsock *handle, unsigned role, enum mms_loan loan);
+/* Why a call may not start: -ECHILD, -EDEADLK, -EPERM or -EINVAL. */
+int mms_refuse(const struct mmsock *handle, unsigned role);
 
-/* End a call: not busy any more; the error's text; the interrupt reported. */
-int mms_leave(struct mmsock *handle, int result);
+/*
+ * Start a call that needs @role, with nothing lent but @loan: 0, or an error.
+ * Marks the handle busy; mms_leave() must follow a 0.
+ */
+static inline int mms_enter(struct mmsock *handle, unsigned role,
+			    enum mms_loan loan)
+{
+	/*
+	 * First: in a child nothing that the handle points to is mapped.  busy
+	 * is relaxed: it guards against our own thread, from a signal handler.
+	 */
+	if (mms_forked(handle->fork_token) ||
+	    (role && !(handle->port.role & role)) ||
+	    mms_load32(&handle->busy) || handle->loan != loan)
+		return mms_refuse(handle, role);
+	mms_store32(&handle->busy, 1);
+	return 0;
+}
+
+/* The error's text; the interrupt reported. */
+int mms_leave_failed(struct mmsock *handle, int error);
+
+/* End a call. */
+static inline int mms_leave(struct mmsock *handle, int result)
+{
+	mms_store32(&handle->busy, 0);
+	return result >= 0 ? result : mms_leave_failed(handle, result);
+}
 
 /* Fast and slow looks at whether the port is still the port. */
 
-/* 0, -EIDRM or -ESTALE. */
-int mms_port_gone(const struct mmsock *handle);
+/* How it went, where it did: -EIDRM or -ESTALE. */
+static inline int mms_port_gone(const struct mmsock *handle)
+{
+	/* [M1] pairs with [S2], [S3]: written once, by whoever ends the port. */
+	uint32_t state =
+		mms_load_acquire32(&handle->port.control->signals.state);
 
-/*
- * After an operation: now and then look at the link count.  @now_ns is the
- * coarse monotonic clock.
- */
-void mms_tick(struct mmsock *handle, int64_t now_ns);
+	if (state == MMS_READY)
+		return 0;
+	return state == MMS_REPLACED ? -ESTALE : -EIDRM;
+}
+
+/* The link count is looked at this often, whichever comes first. */
+#define MMS_LINK_OPERATIONS (1U << 16)
+#define MMS_LINK_PERIOD_NS  (INT64_C(100) * 1000 * 1000)
+
+void mms_check_link(struct mmsock *handle, int64_t now_ns);
+
+/* The time of a commit at @end, for those who look; returns it. */
+static inline int64_t mms_stamp(const struct mmsock *handle,
+				struct mms_end *end)
+{
+	int64_t now = mms_coarse_ns();
+
+	mms_store(&end->stamp_ns, (uint64_t)(now + handle->wall_offset_ns));
+	return now;
+}
+
+/* After an operation: now and then look at the link count. */
+static inline void mms_tick(struct mmsock *handle, int64_t now_ns)
+{
+	if (++handle->operations >= MMS_LINK_OPERATIONS ||
+	    now_ns - handle->link_checked_ns >= MMS_LINK_PERIOD_NS)
+		mms_check_link(handle, now_ns);
+}
 
 /* Before going to sleep, and after each period of sleep. */
 void mms_slow_look(struct mmsock *handle);
-
-/* Wall clock, for the stamps that inspection shows. */
-static inline uint64_t mms_stamp(const struct mmsock *handle, int64_t now_ns)
-{
-	return (uint64_t)(now_ns + handle->wall_offset_ns);
-}
 
 /*
  * A time-out that becomes a deadline when it is first needed, so that a call
@@ -95,8 +141,18 @@ int mms_hold_end(struct mmsock *handle, struct mms_end *end, unsigned object,
 		 struct mms_limit *limit, uint64_t *ret_word);
 
 /* Give an end back and wake up to @most who wait for what was done to it. */
-void mms_give_end(struct mmsock *handle, struct mms_end *end, uint64_t word,
-		  struct mms_event *event, unsigned most);
+static inline void mms_give_end(struct mmsock *handle, struct mms_end *end,
+				uint64_t word, struct mms_event *event,
+				unsigned most)
+{
+	if (!mms_lock_give(&end->lock, word))
+		mms_bump(&handle->port.row->robbed, 1);
+	/* [F1] pairs with [W1]: commit and unlock before asked is read, of both. */
+	mms_fence_after_locked();
+	mms_wake(&end->lock.event, 1);
+	if (event)
+		mms_wake(event, most);
+}
 
 /* A watch with what all waits for anybody have in common. */
 struct mms_watch mms_watch_for(struct mms_event *event, unsigned object,

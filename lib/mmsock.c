@@ -24,75 +24,43 @@
 /* A port can change hands between any two looks; more often is a fault. */
 #define OPEN_ATTEMPTS 32
 
-/* The link count is looked at this often, whichever comes first. */
-#define LINK_OPERATIONS (1U << 16)
-#define LINK_PERIOD_NS  (INT64_C(100) * 1000 * 1000)
-
 /*
  * A call that does not wait for messages or room still waits this long for an
  * end that another holds: usually for a copy, or for its turn on the CPU.
  */
 #define LOCK_GRACE_NS (INT64_C(1000) * 1000)
 
-int mms_enter(struct mmsock *handle, unsigned role, enum mms_loan loan)
+int mms_refuse(const struct mmsock *handle, unsigned role)
 {
-	/* First: in a child nothing that the handle points to is mapped. */
 	if (mms_forked(handle->fork_token))
 		return mms_failed(-ECHILD);
 	if (role && !(handle->port.role & role))
 		return mms_failed(-EPERM);
-	/* Relaxed: it guards against our own thread, from a signal handler. */
-	if (mms_load32(&handle->busy))
+	if (mms_load32(&handle->busy) || handle->loan)
 		return mms_failed(-EDEADLK);
-	if (handle->loan != loan)
-		return mms_failed(handle->loan ? -EDEADLK : -EINVAL);
-	mms_store32(&handle->busy, 1);
-	return 0;
+	return mms_failed(-EINVAL);
 }
 
-int mms_leave(struct mmsock *handle, int result)
+int mms_leave_failed(struct mmsock *handle, int error)
 {
-	mms_store32(&handle->busy, 0);
-	if (result >= 0)
-		return result;
-	if (result == -EINTR)
+	if (error == -EINTR)
 		mms_interrupt_reported(&handle->interrupt);
-	return mms_failed(result);
+	return mms_failed(error);
 }
 
-int mms_port_gone(const struct mmsock *handle)
-{
-	/* [M1] pairs with [S2], [S3]: written once, by whoever ends the port. */
-	switch (mms_load_acquire32(&handle->port.control->signals.state)) {
-	case MMS_READY:
-		return 0;
-	case MMS_REPLACED:
-		return -ESTALE;
-	default:
-		return -EIDRM;
-	}
-}
-
-static void check_link(struct mmsock *handle, int64_t now_ns)
+void mms_check_link(struct mmsock *handle, int64_t now_ns)
 {
 	handle->operations = 0;
 	handle->link_checked_ns = now_ns;
 	mms_port_check_link(&handle->port);
 }
 
-void mms_tick(struct mmsock *handle, int64_t now_ns)
-{
-	if (++handle->operations >= LINK_OPERATIONS ||
-	    now_ns - handle->link_checked_ns >= LINK_PERIOD_NS)
-		check_link(handle, now_ns);
-}
-
 void mms_slow_look(struct mmsock *handle)
 {
 	int64_t now = mms_coarse_ns();
 
-	if (now - handle->link_checked_ns >= LINK_PERIOD_NS)
-		check_link(handle, now);
+	if (now - handle->link_checked_ns >= MMS_LINK_PERIOD_NS)
+		mms_check_link(handle, now);
 }
 
 static int name_holder(const struct mmsock *handle, int error, unsigned owner)
@@ -153,18 +121,6 @@ int mms_hold_end(struct mmsock *handle, struct mms_end *end, unsigned object,
 	if (mms_lock_try(&end->lock, handle->port.slot, ret_word))
 		return 0;
 	return hold_slowly(handle, end, object, limit, ret_word);
-}
-
-void mms_give_end(struct mmsock *handle, struct mms_end *end, uint64_t word,
-		  struct mms_event *event, unsigned most)
-{
-	if (!mms_lock_give(&end->lock, word))
-		mms_bump(&handle->port.row->robbed, 1);
-	/* [F1] pairs with [W1]: commit and unlock before asked is read, of both. */
-	mms_fence();
-	mms_wake(&end->lock.event, 1);
-	if (event)
-		mms_wake(event, most);
 }
 
 int64_t mms_limit_deadline(struct mms_limit *limit)

@@ -151,6 +151,7 @@ static void point_into(struct mms_port *port)
 		.send = &port->control->send,
 		.recv = &port->control->recv,
 		.head_seen = mms_load(&port->control->recv.at),
+		.left_at = MMS_NOWHERE,
 	};
 }
 

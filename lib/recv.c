@@ -122,6 +122,7 @@ static int wait_for_data(struct data_wait *wait)
 	int r;
 
 	watch.word = mms_ring_next_header(&handle->port.ring);
+	watch.along = mms_ring_next_line(&handle->port.ring);
 	if (waits && spin_for_data(wait, &watch, deadline))
 		return 0;
 	mms_slow_look(handle);
@@ -158,7 +159,7 @@ static int hold_data(struct data_wait *wait, uint64_t *ret_word)
 	struct mms_ring *ring = &handle->port.ring;
 	int r;
 
-	if (mms_ring_is_empty(ring))
+	if (!mms_ring_await_more(ring))
 		return -EAGAIN;
 	r = mms_hold_end(handle, ring->recv, MMSOCK_RECV_END, &wait->limit,
 			 ret_word);
@@ -185,16 +186,17 @@ static void leave_message(struct mmsock *handle, uint64_t word)
 		     &handle->port.control->signals.data, 1);
 }
 
-/* The commit of a receipt. */
-static void finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
-		   uint64_t count, uint64_t payload_bytes)
+/* The commit of a receipt, its bookkeeping, and the end given back. */
+static inline void finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
+			  uint64_t count, uint64_t payload_bytes)
 {
-	int64_t now = mms_coarse_ns();
+	struct mms_end *end = handle->port.ring.recv;
+	int64_t now;
 
-	mms_ring_release(&handle->port.ring, bytes, count,
-			 mms_stamp(handle, now));
-	mms_give_end(handle, handle->port.ring.recv, word,
-		     &handle->port.control->signals.space, MMS_EVERYBODY);
+	mms_ring_release(&handle->port.ring, bytes, count);
+	now = mms_stamp(handle, end);
+	mms_give_end(handle, end, word, &handle->port.control->signals.space,
+		     MMS_EVERYBODY);
 	handle->seen_sender = true;
 	mms_bump(&handle->port.row->received, count);
 	mms_bump(&handle->port.row->received_bytes, payload_bytes);
@@ -202,14 +204,18 @@ static void finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
 }
 
 /* The oldest message, with the lock held if it returns 0. */
-static int get_message(struct data_wait *wait, uint64_t *ret_word,
-		       const unsigned char **ret_payload, size_t *ret_length)
+static int wait_and_hold(struct mmsock *handle, int64_t timeout_ns,
+			 uint64_t *ret_word, const unsigned char **ret_payload,
+			 size_t *ret_length)
 {
-	struct mmsock *handle = wait->handle;
+	struct data_wait wait = {
+		.handle = handle,
+		.limit = {.timeout_ns = timeout_ns},
+	};
 	int r;
 
 	for (;;) {
-		r = hold_data(wait, ret_word);
+		r = hold_data(&wait, ret_word);
 		if (!r) {
 			r = explain(mms_ring_peek(&handle->port.ring,
 						  ret_payload, ret_length));
@@ -219,25 +225,39 @@ static int get_message(struct data_wait *wait, uint64_t *ret_word,
 		}
 		if (r != -EAGAIN)
 			return r;
-		r = wait_for_data(wait);
+		r = wait_for_data(&wait);
 		if (r)
 			return r;
 	}
 }
 
-static ssize_t recv_one(struct mmsock *handle, void *buffer, size_t size,
-			int64_t timeout_ns)
+/* The usual case: there is a message, and the lock is free. */
+static inline int get_message(struct mmsock *handle, int64_t timeout_ns,
+			      uint64_t *ret_word,
+			      const unsigned char **ret_payload,
+			      size_t *ret_length)
 {
-	struct data_wait wait = {
-		.handle = handle,
-		.limit = {.timeout_ns = timeout_ns},
-	};
+	struct mms_ring *ring = &handle->port.ring;
+
+	if (mms_ring_await_more(ring) &&
+	    mms_lock_try(&ring->recv->lock, handle->port.slot, ret_word)) {
+		if (!mms_ring_peek(ring, ret_payload, ret_length))
+			return 0;
+		leave_message(handle, *ret_word);
+	}
+	return wait_and_hold(handle, timeout_ns, ret_word, ret_payload,
+			     ret_length);
+}
+
+static inline ssize_t recv_one(struct mmsock *handle, void *buffer, size_t size,
+			       int64_t timeout_ns)
+{
 	const unsigned char *payload = NULL;
 	uint64_t word;
 	size_t length = 0;
 	int r;
 
-	r = get_message(&wait, &word, &payload, &length);
+	r = get_message(handle, timeout_ns, &word, &payload, &length);
 	if (r)
 		return r;
 	if (length > size) {
@@ -268,15 +288,12 @@ ssize_t mmsock_recv(struct mmsock *handle, void *buffer, size_t size,
 static ssize_t peek(struct mmsock *handle, const void **ret_message,
 		    int64_t timeout_ns)
 {
-	struct data_wait wait = {
-		.handle = handle,
-		.limit = {.timeout_ns = timeout_ns},
-	};
 	const unsigned char *payload = NULL;
 	size_t length = 0;
 	int r;
 
-	r = get_message(&wait, &handle->loan_word, &payload, &length);
+	r = get_message(handle, timeout_ns, &handle->loan_word, &payload,
+			&length);
 	if (r)
 		return r;
 	handle->loan = MMS_LOAN_MESSAGE;

@@ -22,9 +22,15 @@ struct mms_ring {
 	struct mms_end *send;
 	struct mms_end *recv;
 	uint64_t head_seen; /* head is at least here; the sending end's cache */
-	unsigned slot;      /* for the headers of what we send */
+	uint64_t left_at;   /* where our last commit ended, or MMS_NOWHERE */
+	uint64_t at_seen; /* committed up to here; the receiving end's cache */
+	unsigned streak;  /* looks in a row that found messages */
+	unsigned slot;    /* for the headers of what we send */
 	unsigned slots;
 };
+
+/* No position: they are multiples of 8. */
+#define MMS_NOWHERE UINT64_MAX
 
 /* Some whole records in a row. */
 struct mms_part {
@@ -89,16 +95,15 @@ unsigned char *mms_ring_payload(const struct mms_ring *ring, uint64_t at);
 
 /* Commit one record at @at whose payload is written.  @dirty: see ring.c. */
 void mms_ring_commit(struct mms_ring *ring, uint64_t at, uint64_t length,
-		     uint64_t dirty, uint64_t stamp_ns);
+		     uint64_t dirty);
 
 /* Copy a payload to the reserved @at and commit it. */
 void mms_ring_send(struct mms_ring *ring, uint64_t at, const void *payload,
-		   size_t length, uint64_t stamp_ns);
+		   size_t length);
 
 /* Copy finished records to @at and commit them as one. */
 void mms_ring_send_run(struct mms_ring *ring, uint64_t at,
-		       const unsigned char *image, const struct mms_part *part,
-		       uint64_t stamp_ns);
+		       const unsigned char *image, const struct mms_part *part);
 
 /* Forget what a reservation at @at may have written. */
 void mms_ring_abandon(struct mms_ring *ring, uint64_t at);
@@ -107,6 +112,12 @@ void mms_ring_abandon(struct mms_ring *ring, uint64_t at);
 int mms_ring_repair_send(struct mms_ring *ring);
 
 /* The receiving end. */
+
+/*
+ * Before the receiving end is taken.  False if the ring is empty.  To a receiver
+ * that streams it may give more time than it takes to look; see ring.c.
+ */
+bool mms_ring_await_more(struct mms_ring *ring);
 
 /* The oldest record: its payload and length.  0, -EAGAIN or -EBADMSG. */
 int mms_ring_peek(const struct mms_ring *ring,
@@ -121,8 +132,7 @@ int mms_ring_take(const struct mms_ring *ring, unsigned char *image,
 		  size_t capacity, size_t most, struct mms_part *ret_part);
 
 /* Commit the receipt of @count records of @bytes in all. */
-void mms_ring_release(struct mms_ring *ring, uint64_t bytes, uint64_t count,
-		      uint64_t stamp_ns);
+void mms_ring_release(struct mms_ring *ring, uint64_t bytes, uint64_t count);
 
 /* After a take-over: finish what the dead one began. */
 void mms_ring_repair_recv(struct mms_ring *ring);
@@ -134,6 +144,9 @@ bool mms_ring_is_empty(const struct mms_ring *ring);
 
 /* The word to poll for the next message; it holds 0 until there is one. */
 const _Atomic uint64_t *mms_ring_next_header(const struct mms_ring *ring);
+
+/* The cache line behind that word's. */
+const void *mms_ring_next_line(const struct mms_ring *ring);
 
 /*
  * From @at, a true or once true end at or behind @head, over all records to the

@@ -57,13 +57,19 @@ static int wait_for_room(struct room_wait *wait)
 	return 0;
 }
 
-/* The bookkeeping of a commit, for those who look at rows. */
-static void count_sent(struct mmsock *handle, uint64_t messages,
-		       uint64_t payload_bytes, int64_t now_ns)
+/* The bookkeeping of a commit, for those who look, and the end given back. */
+static inline void finish(struct mmsock *handle, uint64_t word,
+			  uint64_t messages, uint64_t payload_bytes)
 {
+	struct mms_end *end = handle->port.ring.send;
+	int64_t now = mms_stamp(handle, end);
+
+	mms_give_end(handle, end, word, &handle->port.control->signals.data,
+		     messages < MMS_EVERYBODY ? (unsigned)messages
+					      : MMS_EVERYBODY);
 	mms_bump(&handle->port.row->sent, messages);
 	mms_bump(&handle->port.row->sent_bytes, payload_bytes);
-	mms_tick(handle, now_ns);
+	mms_tick(handle, now);
 }
 
 static int refuse_size(const struct mmsock *handle, size_t length)
@@ -99,45 +105,58 @@ static int hold_room(struct room_wait *wait, uint64_t *ret_word,
 }
 
 /* The same, waiting as long as the limit says. */
-static int get_room(struct room_wait *wait, uint64_t *ret_word,
-		    uint64_t *ret_at)
+static int wait_and_hold(struct mmsock *handle, uint64_t need,
+			 int64_t timeout_ns, uint64_t *ret_word,
+			 uint64_t *ret_at)
 {
+	struct room_wait wait = {
+		.handle = handle,
+		.need = need,
+		.limit = {.timeout_ns = timeout_ns},
+	};
 	int r;
 
 	for (;;) {
-		r = hold_room(wait, ret_word, ret_at);
+		r = hold_room(&wait, ret_word, ret_at);
 		if (r != -EAGAIN)
 			return r;
-		r = wait_for_room(wait);
+		r = wait_for_room(&wait);
 		if (r)
 			return r;
 	}
 }
 
-static int send_one(struct mmsock *handle, const void *message, size_t length,
-		    int64_t timeout_ns)
+/* The usual case: the lock is free, and there is room. */
+static inline int get_room(struct mmsock *handle, uint64_t need,
+			   int64_t timeout_ns, uint64_t *ret_word,
+			   uint64_t *ret_at)
 {
 	struct mms_ring *ring = &handle->port.ring;
-	struct room_wait wait = {
-		.handle = handle,
-		.need = mms_record_size(length),
-		.limit = {.timeout_ns = timeout_ns},
-	};
+
+	if (!mms_port_gone(handle) &&
+	    mms_lock_try(&ring->send->lock, handle->port.slot, ret_word)) {
+		if (!mms_ring_reserve(ring, need, ret_at))
+			return 0;
+		mms_give_end(handle, ring->send, *ret_word, NULL, 0);
+	}
+	return wait_and_hold(handle, need, timeout_ns, ret_word, ret_at);
+}
+
+static inline int send_one(struct mmsock *handle, const void *message,
+			   size_t length, int64_t timeout_ns)
+{
+	struct mms_ring *ring = &handle->port.ring;
 	uint64_t word;
 	uint64_t at;
-	int64_t now;
 	int r;
 
 	if (length > ring->max_message)
 		return refuse_size(handle, length);
-	r = get_room(&wait, &word, &at);
+	r = get_room(handle, mms_record_size(length), timeout_ns, &word, &at);
 	if (r)
 		return r;
-	now = mms_coarse_ns();
-	mms_ring_send(ring, at, message, length, mms_stamp(handle, now));
-	mms_give_end(handle, ring->send, word,
-		     &handle->port.control->signals.data, 1);
-	count_sent(handle, 1, length, now);
+	mms_ring_send(ring, at, message, length);
+	finish(handle, word, 1, length);
 	return 0;
 }
 
@@ -154,16 +173,12 @@ int mmsock_send(struct mmsock *handle, const void *message, size_t length,
 static int reserve(struct mmsock *handle, size_t length, void **ret_buffer,
 		   int64_t timeout_ns)
 {
-	struct room_wait wait = {
-		.handle = handle,
-		.need = mms_record_size(length),
-		.limit = {.timeout_ns = timeout_ns},
-	};
 	int r;
 
 	if (length > handle->port.ring.max_message)
 		return refuse_size(handle, length);
-	r = get_room(&wait, &handle->loan_word, &handle->loan_at);
+	r = get_room(handle, mms_record_size(length), timeout_ns,
+		     &handle->loan_word, &handle->loan_at);
 	if (r)
 		return r;
 	handle->loan = MMS_LOAN_SPACE;
@@ -187,20 +202,15 @@ int mmsock_commit(struct mmsock *handle, size_t length)
 {
 	struct mms_ring *ring = &handle->port.ring;
 	int r = mms_enter(handle, MMSOCK_SENDER, MMS_LOAN_SPACE);
-	int64_t now;
 
 	if (r)
 		return r;
 	if (length > handle->loan_length)
 		return mms_leave(handle, -EINVAL);
-	now = mms_coarse_ns();
 	mms_ring_commit(ring, handle->loan_at, length,
-			mms_record_size(handle->loan_length),
-			mms_stamp(handle, now));
+			mms_record_size(handle->loan_length));
 	handle->loan = MMS_NO_LOAN;
-	mms_give_end(handle, ring->send, handle->loan_word,
-		     &handle->port.control->signals.data, 1);
-	count_sent(handle, 1, length, now);
+	finish(handle, handle->loan_word, 1, length);
 	return mms_leave(handle, 0);
 }
 
@@ -209,19 +219,13 @@ static int send_part(struct mmsock *handle, struct mmsock_run *run,
 		     int64_t timeout_ns)
 {
 	struct mms_ring *ring = &handle->port.ring;
-	struct room_wait wait = {
-		.handle = handle,
-		.need = mms_run_first(run),
-		.limit = {.timeout_ns = timeout_ns},
-	};
 	struct mms_part part;
 	uint64_t word;
 	uint64_t room;
 	uint64_t at;
-	int64_t now;
 	int r;
 
-	r = get_room(&wait, &word, &at);
+	r = get_room(handle, mms_run_first(run), timeout_ns, &word, &at);
 	if (r)
 		return r;
 	/* Looks at head again, which a stranger may have changed since. */
@@ -231,13 +235,9 @@ static int send_part(struct mmsock *handle, struct mmsock_run *run,
 		return mms_fail(r, "the ring's receiving end is not valid");
 	}
 	part = mms_run_part(run, room);
-	now = mms_coarse_ns();
-	mms_ring_send_run(ring, at, run->image + run->next, &part,
-			  mms_stamp(handle, now));
-	mms_give_end(handle, ring->send, word,
-		     &handle->port.control->signals.data, (unsigned)part.count);
+	mms_ring_send_run(ring, at, run->image + run->next, &part);
+	finish(handle, word, part.count, part.payload);
 	mms_run_consume(run, &part);
-	count_sent(handle, part.count, part.payload, now);
 	return 0;
 }
 

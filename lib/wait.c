@@ -57,9 +57,8 @@
  * looks for himself; what it finds then is counted as a late wake.  Tests switch
  * the periods off (no_recheck), because they would hide mistakes.
  *
- * Labels of this file: W1 with the wakers' fences F1 to F6 in mmsock.c, peer.c, port.c
- * and recv.c;
- * W3 with the committing stores of ring.c and lock.h; W4 with W5, W6.
+ * Labels of this file: W1 with the wakers' fences F1 to F6 in handle.h, mmsock.c,
+ * peer.c, port.c and recv.c; W2, the load that follows those, is in wait.h; W3 with the committing stores of ring.c and lock.h; W4 with W5, W6.
  */
 #include "wait.h"
 
@@ -74,15 +73,18 @@
 #include "mmsock.h"
 
 /*
- * The spin.  16 polls with a pause each take about 0.4 us; then the CPU is
- * offered to others, which is what makes a round trip between two processes on
- * one CPU take 2-4 us and not two spin budgets.  A yield that finds nobody to run
- * takes 0.5 us, though, longer than most answers from another CPU: two partners
- * who are both in a yield when the message comes stay so, at 2-3 us a round trip
- * and not 0.2.  So the stretch of polls doubles with each yield that was in vain,
- * and is short again after one in which somebody ran.
+ * The spin: polls with a pause each, then the CPU is offered to others, which is
+ * what makes a round trip between two processes on one CPU take 2-4 us and not
+ * two spin budgets.  A yield that finds nobody to run takes 0.2-0.5 us, though,
+ * longer than most answers from another CPU: two partners who are both in a yield
+ * when the message comes stay so, at 2-3 us a round trip and not 0.2.  So the
+ * stretch of polls doubles with each yield that was in vain, and is short again
+ * after one in which somebody ran: then the partner is most likely on our own CPU
+ * and waits for us to get out of his way.  The shortest stretch is a single poll,
+ * since a pause alone takes from 25 to 60 ns: with 16, a round trip on one CPU
+ * took 3.2 us on a machine where it now takes 2.2.
  */
-#define POLLS_LEAST     16U
+#define POLLS_LEAST     1U
 #define POLLS_MOST      256U
 #define SOMEBODY_RAN_NS INT64_C(1000)
 
@@ -95,7 +97,6 @@
 #define BUDGET_CEILING_NS (INT64_C(1000) * 1000)
 #define SHORT_SLEEP_NS    (4 * BUDGET_START_NS)
 
-#define ASKED_BIT  1U
 #define ASKED_STEP 2U
 
 #define ACTIVITY(activity, object) ((unsigned)(activity) | (object) << 8)
@@ -166,9 +167,14 @@ static bool changed(const struct mms_watch *watch)
 	return mms_glance_acquire(watch->word) != watch->idle;
 }
 
+/*
+ * The line that will be read next is fetched with the word: both are then on
+ * their way at the same time, and not one after the other.
+ */
 static bool poll_some(const struct mms_watch *watch, unsigned polls)
 {
 	while (polls-- > 0) {
+		__builtin_prefetch(watch->along);
 		if (changed(watch))
 			return true;
 		mms_cpu_relax();
@@ -250,7 +256,8 @@ static void announce(struct mms_event *event)
 	 * [W1] pairs with [F1], [F2], [F3], [F4], [F5], [F6]: announced before we
 	 * look again, as they have committed before they look at asked.
 	 */
-	while (!mms_cas32(&event->asked, old, (old + ASKED_STEP) | ASKED_BIT))
+	while (!mms_cas32(&event->asked, old,
+			  (old + ASKED_STEP) | MMS_ASKED_BIT))
 		old = mms_load32(&event->asked);
 	mms_fence();
 }
@@ -349,20 +356,12 @@ int mms_wait(const struct mms_waiter *waiter, struct mms_budget *budget,
 	return mms_wait_sleep(waiter, budget, watch, deadline_ns);
 }
 
-void mms_wake(struct mms_event *event, unsigned most)
+void mms_wake_sleepers(struct mms_event *event, uint32_t asked, unsigned most)
 {
-	/*
-	 * [W2] The caller's fence, F1 to F6, lies between its commit and this
-	 * load, so a waiter whom we miss sees the commit.
-	 */
-	uint32_t asked = mms_load32(&event->asked);
-
-	if (!(asked & ASKED_BIT))
-		return;
 	/* [W5] pairs with [W4]: a sleep on the old turn is refused from here. */
 	mms_add32(&event->turn, 1);
 	if (mms_futex_wake(&event->turn, most) < most)
-		mms_cas32(&event->asked, asked, asked & ~ASKED_BIT);
+		mms_cas32(&event->asked, asked, asked & ~MMS_ASKED_BIT);
 }
 
 void mms_wake_regardless(struct mms_event *event)

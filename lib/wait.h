@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "atomic.h"
 #include "layout.h"
 
 /* How long to spin: one for each kind of thing a handle waits for. */
@@ -41,6 +42,7 @@ struct mms_waiter {
 struct mms_watch {
 	const _Atomic uint64_t *word; /* polled while spinning ... */
 	uint64_t idle;                /* ... for another value than this */
+	const void *along;            /* fetched with it: what it announces */
 	struct mms_event *event;
 	bool (*ready)(void *context); /* the whole truth, looked at rarely */
 	void *context;
@@ -83,11 +85,26 @@ int mms_wait_changed(int64_t deadline_ns);
 int mms_wait(const struct mms_waiter *waiter, struct mms_budget *budget,
 	     const struct mms_watch *watch, int64_t deadline_ns);
 
+/* The part of a wake that enters the kernel; @asked as it was loaded. */
+void mms_wake_sleepers(struct mms_event *event, uint32_t asked, unsigned most);
+
+#define MMS_ASKED_BIT 1U
+
 /*
  * Wake up to @most sleepers, if any announced themselves.  The caller has
  * changed what they wait for and called mms_fence() since.
  */
-void mms_wake(struct mms_event *event, unsigned most);
+static inline void mms_wake(struct mms_event *event, unsigned most)
+{
+	/*
+	 * [W2] The caller's fence, F1 to F6, lies between its commit and this
+	 * load, so a waiter whom we miss sees the commit.
+	 */
+	uint32_t asked = mms_load32(&event->asked);
+
+	if (asked & MMS_ASKED_BIT)
+		mms_wake_sleepers(event, asked, most);
+}
 
 /* Wake everybody without looking at the announcements. */
 void mms_wake_regardless(struct mms_event *event);

@@ -26,7 +26,6 @@
 #define RING     ((size_t)4096)
 #define BIG_RING ((size_t)128 * 1024)
 #define SLOT     3U
-#define STAMP    1234567U
 
 #if defined(__SANITIZE_THREAD__)
 #define THREAD_SANITIZER 1
@@ -85,6 +84,7 @@ static struct mms_ring attach(const struct memory *memory, unsigned slot)
 		.send = &memory->control->send,
 		.recv = &memory->control->recv,
 		.head_seen = mms_load(&memory->control->recv.at),
+		.left_at = MMS_NOWHERE,
 		.slot = slot,
 	};
 }
@@ -140,7 +140,7 @@ static int send_one(struct mms_ring *ring, size_t length, uint64_t number)
 	fill(message, length, number);
 	r = mms_ring_reserve(ring, mms_record_size(length), &at);
 	if (!r)
-		mms_ring_send(ring, at, message, length, STAMP);
+		mms_ring_send(ring, at, message, length);
 	free(message);
 	return r;
 }
@@ -154,7 +154,7 @@ static void expect_one(struct mms_ring *ring, size_t length, uint64_t number)
 	CHECK_INT(mms_ring_peek(ring, &payload, &got), 0);
 	CHECK_INT(got, length);
 	CHECK(is_filled(payload, length, number));
-	mms_ring_release(ring, mms_record_size(length), 1, STAMP);
+	mms_ring_release(ring, mms_record_size(length), 1);
 }
 
 static void expect_empty(const struct mms_ring *ring)
@@ -205,8 +205,7 @@ static int send_run(struct mms_ring *ring, const struct mmsock_run *run)
 	int r = mms_ring_reserve(ring, part.bytes, &at);
 
 	if (!r)
-		mms_ring_send_run(ring, at, run->image + run->next, &part,
-				  STAMP);
+		mms_ring_send_run(ring, at, run->image + run->next, &part);
 	return r;
 }
 
@@ -240,7 +239,6 @@ static void test_round_trip(void)
 	}
 	CHECK_INT(mms_load(&ring.send->count), number);
 	CHECK_INT(mms_load(&ring.recv->count), number);
-	CHECK_INT(mms_load(&ring.send->stamp_ns), STAMP);
 	CHECK(mms_load(&ring.send->at) == mms_load(&ring.recv->at));
 }
 
@@ -330,7 +328,7 @@ static void test_padding(void)
 	CHECK_INT(mms_ring_reserve(&ring, mms_record_size(64), &at), 0);
 	payload = mms_ring_payload(&ring, at);
 	memset(payload, 0xee, 64);
-	mms_ring_commit(&ring, at, 12, mms_record_size(64), STAMP);
+	mms_ring_commit(&ring, at, 12, mms_record_size(64));
 	CHECK_INT(word_at(&memory, at + 16) >> 32, 0);
 }
 
@@ -475,7 +473,7 @@ static void commit_less(struct mms_ring *ring, struct shadow *shadow,
 		return;
 	memset(mms_ring_payload(ring, at), 0xa5, reserved);
 	fill(mms_ring_payload(ring, at), length, shadow->next);
-	mms_ring_commit(ring, at, length, mms_record_size(reserved), STAMP);
+	mms_ring_commit(ring, at, length, mms_record_size(reserved));
 	shadow->lengths[shadow->next++ % 1024] = length;
 }
 
@@ -540,7 +538,7 @@ static void test_run_round_trip(void)
 		CHECK_INT(part.largest, length);
 		CHECK_INT(part.bytes, 5 * mms_record_size(length));
 		CHECK(!memcmp(image, run->image, part.bytes));
-		mms_ring_release(&ring, part.bytes, part.count, STAMP);
+		mms_ring_release(&ring, part.bytes, part.count);
 		expect_empty(&ring);
 		mmsock_run_free(run);
 		number += 5;
@@ -566,7 +564,7 @@ static void test_large_runs(void)
 		CHECK_INT(mms_ring_take(&ring, image, BIG_RING, 0, &part), 0);
 		CHECK_INT(part.count, 20 + i);
 		CHECK(!memcmp(image, run->image, part.bytes));
-		mms_ring_release(&ring, part.bytes, part.count, STAMP);
+		mms_ring_release(&ring, part.bytes, part.count);
 		expect_empty(&ring);
 		mmsock_run_free(run);
 	}
@@ -684,7 +682,7 @@ static void check_commit_order(size_t ring_bytes, uint64_t at, size_t messages,
 		uint64_t reserved;
 
 		CHECK_INT(mms_ring_reserve(&ring, run->end, &reserved), 0);
-		mms_ring_send(&ring, reserved, run->image + 8, length, STAMP);
+		mms_ring_send(&ring, reserved, run->image + 8, length);
 	} else {
 		CHECK_INT(send_run(&ring, run), 0);
 	}
@@ -901,7 +899,7 @@ static void test_run_death(void)
 	CHECK_INT(mms_load(&heir.send->count), 7);
 	CHECK_INT(mms_ring_take(&heir, image, sizeof(image), 0, &part), 0);
 	CHECK_INT(part.count, 7);
-	mms_ring_release(&heir, part.bytes, part.count, STAMP);
+	mms_ring_release(&heir, part.bytes, part.count);
 
 	/* The next one dies at its last store: only the first header lacks. */
 	CHECK_INT(send_run(&dead, run), 0);
@@ -953,7 +951,7 @@ static void test_bulk_behind_tail(void)
 	CHECK_INT(mms_ring_take(&dead, image, sizeof(image), 0, &part), 0);
 	CHECK_INT(part.count, 1);
 	CHECK_INT(part.bytes, 32);
-	mms_ring_release(&dead, part.bytes, 1, STAMP);
+	mms_ring_release(&dead, part.bytes, 1);
 	/* `at` is behind head now. */
 	CHECK_INT(mms_ring_take(&dead, image, sizeof(image), 0, &part),
 		  -EAGAIN);
@@ -1200,7 +1198,7 @@ static void reserve_into_garbage(struct mms_ring *ring, uint64_t *random)
 		mms_ring_abandon(ring, at);
 	else
 		mms_ring_commit(ring, at, random_below(random, length + 1),
-				mms_record_size(length), STAMP);
+				mms_record_size(length));
 }
 
 static void peek_at_garbage(struct mms_ring *ring, uint64_t *random)
@@ -1218,7 +1216,7 @@ static void peek_at_garbage(struct mms_ring *ring, uint64_t *random)
 	for (i = 0; i < length; i++)
 		sum = (unsigned char)(sum + payload[i]);
 	if (random_below(random, 2) || sum == 1)
-		mms_ring_release(ring, mms_record_size(length), 1, STAMP);
+		mms_ring_release(ring, mms_record_size(length), 1);
 }
 
 static void take_garbage(struct mms_ring *ring, uint64_t *random)
@@ -1237,7 +1235,7 @@ static void take_garbage(struct mms_ring *ring, uint64_t *random)
 		CHECK(part.count > 0 && (!most || part.count <= most));
 		CHECK(part.payload + 8 * part.count <= part.bytes);
 		CHECK(part.largest <= ring->max_message);
-		mms_ring_release(ring, part.bytes, part.count, STAMP);
+		mms_ring_release(ring, part.bytes, part.count);
 	}
 	if (r == -ENOBUFS) {
 		CHECK(part.bytes > capacity);
@@ -1257,6 +1255,71 @@ static void look_at_garbage(struct mms_ring *ring, uint64_t *random)
 	atomic_load(mms_ring_next_header(ring));
 	mms_ring_repair_recv(ring);
 	check_error(mms_ring_repair_send(ring));
+}
+
+/* A receiver that streams looks at tail, and then not at each header. */
+static void test_courtesy(void)
+{
+	struct memory memory;
+	struct mms_ring ring = setup(&memory, 4096);
+	int i;
+
+	CHECK(!mms_ring_await_more(&ring));
+	for (i = 0; i < 10; i++) {
+		CHECK_INT(send_one(&ring, 24, (uint64_t)i), 0);
+		CHECK(mms_ring_await_more(&ring));
+		if (i < 9)
+			expect_one(&ring, 24, (uint64_t)i);
+	}
+	CHECK(ring.at_seen == mms_load(&ring.send->at));
+	expect_one(&ring, 24, 9);
+	CHECK(!mms_ring_await_more(&ring));
+	/* And is back to a look at a time. */
+	CHECK_INT(send_one(&ring, 24, 10), 0);
+	CHECK(mms_ring_await_more(&ring));
+	CHECK(ring.at_seen != mms_load(&ring.send->at));
+}
+
+/* Positions that cannot be make nothing out of an empty ring. */
+static void test_courtesy_to_liars(void)
+{
+	static const uint64_t lies[] = {1, 8, 4104, UINT64_MAX, UINT64_MAX - 7};
+	struct memory memory;
+	struct mms_ring ring = setup(&memory, 4096);
+	const unsigned char *payload;
+	size_t length;
+	size_t i;
+
+	for (i = 0; i < CHECK_COUNT(lies); i++) {
+		ring.streak = 100;
+		CHECK_INT(send_one(&ring, 24, 0), 0);
+		mms_store(&ring.send->at, lies[i]);
+		CHECK(mms_ring_await_more(&ring));
+		expect_one(&ring, 24, 0);
+		/* At most one vain look under the lock, which finds nothing. */
+		mms_ring_await_more(&ring);
+		CHECK_INT(mms_ring_peek(&ring, &payload, &length), -EAGAIN);
+		mms_store(&ring.send->at, mms_load(&ring.recv->at));
+	}
+}
+
+/* What we left is not looked at again; what others left is. */
+static void test_own_end(void)
+{
+	struct memory memory;
+	struct mms_ring ring = setup(&memory, 4096);
+	struct mms_ring other = attach(&memory, SLOT + 1);
+	uint64_t at;
+
+	CHECK_INT(send_one(&ring, 24, 0), 0);
+	CHECK(ring.left_at == mms_load(&ring.send->at));
+	CHECK_INT(send_one(&other, 24, 1), 0);
+	CHECK(ring.left_at != mms_load(&ring.send->at));
+	/* The other died after his commit, and before he moved tail. */
+	CHECK_INT(send_one(&other, 24, 2), 0);
+	mms_store(&ring.send->at, mms_load(&ring.send->at) - 32);
+	CHECK_INT(mms_ring_reserve(&ring, 32, &at), 0);
+	CHECK_INT(at, 96);
 }
 
 static void test_garbage(void)
@@ -1329,6 +1392,9 @@ static const struct check_case cases[] = {
 	{"a lying tail gives EBADMSG", test_lying_tail},
 	{"a lying head gives EBADMSG", test_lying_head},
 	{"a ring full of headers is no endless loop", test_endless_ring},
+	{"a receiver that streams waits for more", test_courtesy},
+	{"a lying tail makes nothing out of nothing", test_courtesy_to_liars},
+	{"only what others left is checked", test_own_end},
 	{"garbage is never followed out of the ring", test_garbage},
 };
 

@@ -660,7 +660,7 @@ static void test_polls_learn(void)
 	struct scene scene;
 
 	setup(&scene, MMSOCK_SPIN_ADAPTIVE);
-	CHECK_INT(scene.budget.polls, 16);
+	CHECK_INT(scene.budget.polls, 1);
 	scene.budget.now_ns = 1000000;
 	CHECK(!spin_until(&scene, MMS_NEVER));
 	CHECK(scene.budget.polls > 16);
@@ -669,7 +669,7 @@ static void test_polls_learn(void)
 	scene.budget.now_ns = 500000;
 	fake_futex_at_yield(0, (struct fake_deed){pass_a_millisecond, NULL});
 	CHECK(!spin_until(&scene, MMS_NEVER));
-	CHECK_INT(scene.budget.polls, 16);
+	CHECK_INT(scene.budget.polls, 1);
 }
 
 static void test_alone(void)
