@@ -15,7 +15,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <mmsock.h>
@@ -86,64 +85,27 @@ int framing_cut_delimited(struct framing_reader *reader, struct mmsock_run *run)
 }
 
 /*
- * The next lines of the buffer, as many as are complete, are no larger than the
- * port takes and fit into the array.
+ * All whole lines: the way of nearly every message there is.  Not where one was
+ * begun, and searched, before; and what stops it is for framing_cut_delimited()
+ * to tell.
  */
-static size_t find_lines(const struct framing_reader *reader,
-			 struct iovec *lines, size_t most)
-{
-	char *at = reader->buffer + reader->start;
-	const char *end = reader->buffer + reader->end;
-	size_t searched = reader->searched;
-	size_t count;
-
-	for (count = 0; count < most; count++) {
-		char *found = memchr(at + searched, *reader->delimiter,
-				     (size_t)(end - at) - searched);
-
-		if (!found || (size_t)(found - at) > reader->max_message)
-			break;
-		lines[count].iov_base = at;
-		lines[count].iov_len = (size_t)(found - at);
-		at = found + 1;
-		searched = 0;
-	}
-	return count;
-}
-
-/* The first @count lines found are in the run. */
-static void pass_lines(struct framing_reader *reader, const struct iovec *last,
-		       size_t count)
-{
-	const char *end = (const char *)last->iov_base + last->iov_len + 1;
-	size_t start = (size_t)(end - reader->buffer);
-
-	reader->payload_bytes += start - reader->start - count;
-	reader->records += count;
-	reader->start = start;
-	reader->searched = 0;
-}
-
-/* All whole lines, in strides: the way of nearly every message there is. */
 static int cut_lines(struct framing_reader *reader, struct mmsock_run *run,
 		     size_t most)
 {
-	struct iovec lines[FRAMING_STRIDE];
-	size_t count = 0;
-	size_t found;
-	int added;
+	size_t count;
+	size_t taken;
 
-	do {
-		found = most - count < FRAMING_STRIDE ? most - count
-						      : FRAMING_STRIDE;
-		found = find_lines(reader, lines, found);
-		added = found ? mmsock_run_addv(run, lines, found) : 0;
-		if (added <= 0)
-			break;
-		pass_lines(reader, &lines[added - 1], (size_t)added);
-		count += (size_t)added;
-	} while (added == FRAMING_STRIDE && count < INT_MAX - FRAMING_STRIDE);
-	return count ? (int)count : added;
+	if (reader->searched)
+		return 0;
+	if (most > INT_MAX)
+		most = INT_MAX;
+	count = mmsock_run_split(run, unread(reader), unread_bytes(reader),
+				 *reader->delimiter,
+				 (size_t)reader->max_message, most, &taken);
+	reader->start += taken;
+	reader->records += count;
+	reader->payload_bytes += taken - count;
+	return (int)count;
 }
 
 int framing_cut_raw(struct framing_reader *reader, struct mmsock_run *run)
@@ -275,7 +237,7 @@ int framing_cut(struct framing_reader *reader, struct mmsock_run *run,
 	int count = 0, r = 0;
 
 	if (reader->delimiter_length == 1)
-		count = r = cut_lines(reader, run, most);
+		count = cut_lines(reader, run, most);
 	/* The rest: the last line, one that is too large, other framings. */
 	while (r >= 0 && count < INT_MAX && (size_t)count < most) {
 		r = reader->framing->cut(reader, run);

@@ -45,7 +45,7 @@ extern "C" {
 #define MMSOCK_API
 #endif
 
-#define MMSOCK_VERSION "0.1.0"
+#define MMSOCK_VERSION "0.2.0"
 
 /* A handle on an open port; made by mmsock_open(). */
 struct mmsock;
@@ -291,6 +291,20 @@ MMSOCK_API size_t mmsock_run_count(const struct mmsock_run *run);
  */
 MMSOCK_API int mmsock_run_add(struct mmsock_run *run, const void *message,
 			      size_t length);
+
+/*
+ * mmsock_run_split - append the records of a text, each a message
+ *
+ * A record is what stands before a delimiter, which is left out.  Appends up to
+ * @most of them, and stops early where the run is full, at a record of more than
+ * @longest bytes, and at what no delimiter follows.  Returns how many it
+ * appended, and in *@ret_taken how many bytes of @text these took, delimiters
+ * included.  Costs little more than copying the text.  Since 0.2.
+ */
+MMSOCK_API size_t mmsock_run_split(struct mmsock_run *run, const void *text,
+				   size_t length, char delimiter,
+				   size_t longest, size_t most,
+				   size_t *ret_taken);
 
 /*
  * mmsock_run_next - take the next message out of a run

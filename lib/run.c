@@ -8,8 +8,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "error.h"
 #include "mmsock.h"
@@ -17,6 +21,9 @@
 
 #define RUN_MAX ((size_t)1 << 30)
 #define RUN_MIN ((size_t)64)
+
+/* Behind the capacity, so that padding is zeroed by one store of fixed size. */
+#define SLACK ((size_t)MMS_RECORD_ALIGN)
 
 static uint64_t header_in(const struct mmsock_run *run, size_t at)
 {
@@ -84,7 +91,7 @@ int mms_run_grow(struct mmsock_run *run, size_t bytes)
 
 	if (bytes <= run->capacity)
 		return 0;
-	image = realloc(run->image, bytes);
+	image = realloc(run->image, bytes + SLACK);
 	if (!image)
 		return -ENOMEM;
 	run->image = image;
@@ -92,41 +99,116 @@ int mms_run_grow(struct mmsock_run *run, size_t bytes)
 	return 0;
 }
 
+static bool fits(const struct mmsock_run *run, size_t size)
+{
+	return run->end <= run->target && size <= run->target - run->end;
+}
+
 /* Room behind the last record; an empty run grows for one large message. */
 static int make_room(struct mmsock_run *run, size_t size)
 {
 	if (!run->count)
 		mmsock_run_clear(run);
-	if (run->end <= run->target && size <= run->target - run->end)
+	if (fits(run, size))
 		return 0;
 	return run->count ? -ENOBUFS : mms_run_grow(run, size);
 }
 
-static int add(struct mmsock_run *run, const void *message, size_t length)
+/* The record at the end of the run, whose payload is in its place. */
+static void append(struct mmsock_run *run, size_t length)
 {
+	unsigned char *record = run->image + run->end;
 	size_t size = (size_t)mms_record_size(length);
-	unsigned char *record;
-	uint64_t header;
-	int r;
+	uint64_t header = mms_record_header(length, run->slot & MMS_SLOT_MASK);
 
-	if (length > UINT32_MAX)
-		return -EMSGSIZE;
-	r = make_room(run, size);
-	if (r)
-		return r;
-	record = run->image + run->end;
-	header = mms_record_header(length, run->slot & MMS_SLOT_MASK);
-	/* The padding first: the payload may cover part of it. */
-	memset(record + size - MMS_RECORD_ALIGN, 0, MMS_RECORD_ALIGN);
+	/* The padding, and perhaps some of the slack behind the record. */
+	memset(record + MMS_HEADER_SIZE + length, 0, SLACK);
 	memcpy(record, &header, sizeof(header));
-	if (length)
-		memcpy(record + MMS_HEADER_SIZE, message, length);
 	run->end += size;
 	run->count++;
 	run->payload += length;
 	if (length > run->largest)
 		run->largest = length;
+}
+
+static int add(struct mmsock_run *run, const void *message, size_t length)
+{
+	int r;
+
+	if (length > UINT32_MAX)
+		return -EMSGSIZE;
+	r = make_room(run, (size_t)mms_record_size(length));
+	if (r)
+		return r;
+	if (length)
+		memcpy(run->image + run->end + MMS_HEADER_SIZE, message,
+		       length);
+	append(run, length);
 	return 0;
+}
+
+/*
+ * Copy up to a delimiter, and look for it on the way.  Returns how many bytes
+ * stand before it, or @length; may write to all of @length.
+ */
+static inline size_t copy_until(unsigned char *to, const unsigned char *from,
+				size_t length, char delimiter)
+{
+	const unsigned char *found;
+	size_t at = 0;
+
+#if defined(__SSE2__)
+	const __m128i wanted = _mm_set1_epi8(delimiter);
+
+	for (; length - at >= sizeof(wanted); at += sizeof(wanted)) {
+		__m128i block = _mm_loadu_si128(
+			(const __m128i *)(const void *)(from + at));
+		int hits = _mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted));
+
+		_mm_storeu_si128((__m128i *)(void *)(to + at), block);
+		if (hits)
+			return at + (size_t)__builtin_ctz((unsigned)hits);
+	}
+#endif
+	found = memchr(from + at, delimiter, length - at);
+	length = found ? (size_t)(found - from) : length;
+	memcpy(to + at, from + at, length - at);
+	return length;
+}
+
+/* What can lie behind the header of the next record, in an empty run too. */
+static size_t payload_room(const struct mmsock_run *run)
+{
+	return fits(run, MMS_HEADER_SIZE)
+		       ? (run->target - run->end - MMS_HEADER_SIZE) &
+				 ~(size_t)(MMS_RECORD_ALIGN - 1)
+		       : 0;
+}
+
+size_t mmsock_run_split(struct mmsock_run *run, const void *text, size_t length,
+			char delimiter, size_t longest, size_t most,
+			size_t *ret_taken)
+{
+	const unsigned char *from = text;
+	size_t taken = 0;
+	size_t count;
+
+	if (!run->count)
+		mmsock_run_clear(run);
+	for (count = 0; count < most; count++) {
+		size_t room = payload_room(run);
+		size_t part = length - taken < room ? length - taken : room;
+		size_t line =
+			copy_until(run->image + run->end + MMS_HEADER_SIZE,
+				   from + taken, part, delimiter);
+
+		if (line == part || line > longest)
+			break;
+		append(run, line);
+		taken += line + 1;
+	}
+	*ret_taken = taken;
+	return count;
 }
 
 int mmsock_run_add(struct mmsock_run *run, const void *message, size_t length)

@@ -308,6 +308,80 @@ static void test_random_lengths(void)
 	mmsock_run_free(run);
 }
 
+static void test_split(void)
+{
+	static const char text[] = "one\n\nthree, longer than a block\nrest";
+	struct mmsock_run *run = new_run(1000);
+	size_t taken;
+
+	CHECK_INT(mmsock_run_split(run, text, strlen(text), '\n', 100, 100,
+				   &taken),
+		  3);
+	CHECK_INT(taken, strlen(text) - strlen("rest"));
+	expect_next(run, "one");
+	expect_next(run, "");
+	expect_next(run, "three, longer than a block");
+	expect_none(run);
+	CHECK_INT(mmsock_run_split(run, "rest", 4, '\n', 100, 100, &taken), 0);
+	CHECK_INT(taken, 0);
+	CHECK_INT(mmsock_run_split(run, NULL, 0, '\n', 100, 100, &taken), 0);
+	CHECK_INT(taken, 0);
+	mmsock_run_free(run);
+}
+
+static void test_split_limits(void)
+{
+	static const char text[] = "aa\nbb\ncccc\ndd\n";
+	struct mmsock_run *run = new_run(1000);
+	size_t taken;
+
+	CHECK_INT(mmsock_run_split(run, text, strlen(text), '\n', 3, 9, &taken),
+		  2);
+	CHECK_INT(taken, 6);
+	CHECK_INT(mmsock_run_split(run, text + 6, strlen(text) - 6, '\n', 4, 1,
+				   &taken),
+		  1);
+	CHECK_INT(taken, 5);
+	expect_next(run, "aa");
+	expect_next(run, "bb");
+	expect_next(run, "cccc");
+	expect_none(run);
+	mmsock_run_free(run);
+}
+
+/* Of any length, to the brim of the run, and with a last one without an end. */
+static void test_split_random(void)
+{
+	uint64_t random = 7;
+	char text[2000];
+	size_t i;
+	size_t size;
+
+	for (size = 64; size < 640; size++) {
+		struct mmsock_run *run = new_run(size);
+		const void *message;
+		size_t length;
+		size_t at = 0;
+		size_t taken;
+		size_t count;
+
+		for (i = 0; i < sizeof(text); i++)
+			text[i] = random_below(&random, 40) ? 'x' : ';';
+		count = mmsock_run_split(run, text, sizeof(text), ';', 100, 100,
+					 &taken);
+		CHECK_INT(mmsock_run_count(run), count);
+		CHECK(run->end <= size);
+		while (mmsock_run_next(run, &message, &length)) {
+			CHECK(!memchr(message, ';', length));
+			CHECK(!memcmp(message, text + at, length));
+			CHECK(text[at + length] == ';');
+			at += length + 1;
+		}
+		CHECK_INT(at, taken);
+		mmsock_run_free(run);
+	}
+}
+
 static const struct check_case cases[] = {
 	{"an empty run has nothing", test_empty},
 	{"messages come out in the order they went in", test_order},
@@ -324,6 +398,9 @@ static const struct check_case cases[] = {
 	{"of several the first that cannot be added ends it",
 	 test_several_too_large},
 	{"messages of any length come out whole", test_random_lengths},
+	{"a text is split into its records", test_split},
+	{"a split stops at a record too long and at enough", test_split_limits},
+	{"records of any length are split to the brim", test_split_random},
 };
 
 int main(int argc, char **argv)
