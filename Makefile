@@ -34,14 +34,16 @@ TOOL_PARTS = number signals tool \
 	# EOL
 STREAM_PARTS = framing reader stream writer \
 	# EOL
+RECV_PARTS = outlet taker \
+	# EOL
 CREATE_PARTS = command make \
 	# EOL
 LS_PARTS = columns participants ports select values \
 	# EOL
 RM_PARTS = select users \
 	# EOL
-BIN_HEADERS = columns command framing make participants ports select stream \
-	tool users values \
+BIN_HEADERS = columns command framing make outlet participants ports select \
+	stream taker tool users values \
 	# EOL
 UNIT = admin birth error futex header inspect lock mmsock name peer port recv ring \
 	run send wait watch \
@@ -86,8 +88,8 @@ LIB_OBJS = $(LIB:%=$(BUILD)/obj/lib/%.o)
 UNIT_BINS = $(UNIT:%=$(BUILD)/tests/unit/%)
 STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
 
-PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(CREATE_PARTS) $(LS_PARTS) \
-	$(RM_PARTS))
+PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CREATE_PARTS) \
+	$(LS_PARTS) $(RM_PARTS))
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) tests/abi/layout.c
@@ -134,6 +136,7 @@ $(BUILD)/bin/mmsock-%: $(BUILD)/obj/bin/mmsock-%.o \
 # What a tool needs beyond that.
 $(BUILD)/bin/mmsock-send $(BUILD)/bin/mmsock-recv: \
 	$(STREAM_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-recv: $(RECV_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-create: $(CREATE_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-ls: $(LS_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-rm: $(RM_PARTS:%=$(BUILD)/obj/bin/%.o)

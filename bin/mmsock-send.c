@@ -30,19 +30,10 @@ struct sender {
 	uint64_t bytes;
 };
 
-/* Counts what went in, also where not all did. */
 static int send_run(struct sender *sender)
 {
-	size_t before;
-	int r;
-
-	do {
-		before = mmsock_run_count(sender->run);
-		r = mmsock_run_send(sender->handle, sender->run,
-				    sender->config->timeout_ns);
-		sender->messages += before - mmsock_run_count(sender->run);
-	} while (stream_again(r));
-	return r;
+	return stream_send(sender->config, sender->handle, sender->run,
+			   &sender->messages);
 }
 
 static int send_message(struct sender *sender, const char *message)

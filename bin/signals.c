@@ -23,8 +23,8 @@
 #define KNOCK_US 50000
 
 /* The handlers need these; nothing else here is global. */
-static volatile sig_atomic_t caught;
-static struct mmsock *_Atomic interrupted;
+static atomic_int caught;
+static struct mmsock *_Atomic handles[TOOL_HANDLES_MAX];
 static const char *bus_port;
 
 static void install(int number, void (*handler)(int), int flags)
@@ -37,11 +37,13 @@ static void install(int number, void (*handler)(int), int flags)
 
 static void knock(int number)
 {
-	struct mmsock *handle = atomic_load(&interrupted);
-
 	(void)number;
-	if (handle)
-		mmsock_interrupt(handle);
+	for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
+		struct mmsock *handle = atomic_load(&handles[i]);
+
+		if (handle)
+			mmsock_interrupt(handle);
+	}
 }
 
 /*
@@ -53,9 +55,9 @@ static void on_signal(int number)
 {
 	static const struct itimerval often = {{0, KNOCK_US}, {0, KNOCK_US}};
 	int saved = errno;
+	int none = 0;
 
-	if (!caught)
-		caught = number;
+	atomic_compare_exchange_strong(&caught, &none, number);
 	install(SIGALRM, knock, 0);
 	setitimer(ITIMER_REAL, &often, NULL);
 	knock(number);
@@ -100,11 +102,27 @@ void tool_catch_signals(const char *port)
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 }
 
-void tool_interrupt_handle(struct mmsock *handle)
+static void replace_handle(struct mmsock *old, struct mmsock *new)
 {
-	atomic_store(&interrupted, handle);
-	if (handle && caught)
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(handles) && atomic_load(&handles[i]) != old)
+		i++;
+	if (i < ARRAY_SIZE(handles))
+		atomic_store(&handles[i], new);
+}
+
+void tool_add_handle(struct mmsock *handle)
+{
+	replace_handle(NULL, handle);
+	if (caught)
 		mmsock_interrupt(handle);
+}
+
+void tool_drop_handle(struct mmsock *handle)
+{
+	if (handle)
+		replace_handle(handle, NULL);
 }
 
 int tool_signal(void)

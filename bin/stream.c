@@ -3,7 +3,7 @@
  * stream.c - options of the tools between a stream and a port, and attaching
  *
  * A letter means the same in each of these tools; that is why the table is here
- * and not in them.  No message passes through this file.
+ * and not in them.
  */
 #include "stream.h"
 
@@ -294,8 +294,8 @@ static int wait_port(const struct stream_config *config)
 	return r;
 }
 
-static int attach(const struct stream_config *config, unsigned role,
-		  unsigned flags, struct mmsock **ret_handle)
+static int open_port(const struct stream_config *config, unsigned role,
+		     unsigned flags, struct mmsock **ret_handle)
 {
 	struct mmsock_options options = MMSOCK_OPTIONS_INIT;
 	int r;
@@ -316,7 +316,19 @@ static int attach(const struct stream_config *config, unsigned role,
 	return r;
 }
 
-static int tell_ready(const struct stream_config *config)
+int stream_attach(const struct stream_config *config, unsigned role,
+		  unsigned flags, struct mmsock **ret_handle)
+{
+	int r = open_port(config, role, flags, ret_handle);
+
+	if (r < 0)
+		return stream_error(config,
+				    config->create ? TOOL_CREATE : TOOL_USE, r);
+	tool_add_handle(*ret_handle);
+	return TOOL_OK;
+}
+
+int stream_ready(const struct stream_config *config)
 {
 	int r;
 
@@ -329,30 +341,49 @@ static int tell_ready(const struct stream_config *config)
 	return r < 0 ? tool_io_error("--ready-fd", r) : TOOL_OK;
 }
 
-int stream_open(const struct stream_config *config, unsigned role,
-		unsigned flags, struct mmsock **ret_handle)
+int stream_wait_peers(const struct stream_config *config, struct mmsock *handle)
 {
-	int r = attach(config, role, flags, ret_handle);
-	int status;
+	int r;
 
-	if (r < 0)
-		return stream_error(config,
-				    config->create ? TOOL_CREATE : TOOL_USE, r);
-	tool_interrupt_handle(*ret_handle);
-	status = tell_ready(config);
-	if (status || !config->wait_peers)
-		return status;
+	if (!config->wait_peers)
+		return TOOL_OK;
 	do {
-		r = mmsock_wait_peers(*ret_handle, config->wait_peers,
+		r = mmsock_wait_peers(handle, config->wait_peers,
 				      config->timeout_ns);
 	} while (stream_again(r));
 	return r < 0 ? stream_error(config, TOOL_USE, r) : TOOL_OK;
 }
 
+int stream_open(const struct stream_config *config, unsigned role,
+		unsigned flags, struct mmsock **ret_handle)
+{
+	int status = stream_attach(config, role, flags, ret_handle);
+
+	if (status == TOOL_OK)
+		status = stream_ready(config);
+	if (status == TOOL_OK)
+		status = stream_wait_peers(config, *ret_handle);
+	return status;
+}
+
 void stream_close(struct mmsock *handle)
 {
-	tool_interrupt_handle(NULL);
+	tool_drop_handle(handle);
 	mmsock_close(handle);
+}
+
+int stream_send(const struct stream_config *config, struct mmsock *handle,
+		struct mmsock_run *run, uint64_t *messages)
+{
+	size_t before;
+	int r;
+
+	do {
+		before = mmsock_run_count(run);
+		r = mmsock_run_send(handle, run, config->timeout_ns);
+		*messages += before - mmsock_run_count(run);
+	} while (stream_again(r));
+	return r;
 }
 
 /* -- reports ------------------------------------------------------------- */

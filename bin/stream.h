@@ -69,10 +69,26 @@ void stream_finish(struct stream_config *config, const char *port);
  *
  * Returns the exit status, after a report where it is not 0.  The handle must
  * be given to stream_close() in any case; until then signals interrupt it.
+ *
+ * The steps for a tool with several ports: stream_attach() for each, then
+ * stream_ready() once, then stream_wait_peers() for each.
  */
 int stream_open(const struct stream_config *config, unsigned role,
 		unsigned flags, struct mmsock **ret_handle);
+int stream_attach(const struct stream_config *config, unsigned role,
+		  unsigned flags, struct mmsock **ret_handle);
+int stream_ready(const struct stream_config *config);
+int stream_wait_peers(const struct stream_config *config,
+		      struct mmsock *handle);
 void stream_close(struct mmsock *handle);
+
+/*
+ * stream_send - send a run as long as only passing signals interrupt
+ *
+ * Adds what went in to *@messages, also where not all did.
+ */
+int stream_send(const struct stream_config *config, struct mmsock *handle,
+		struct mmsock_run *run, uint64_t *messages);
 
 /* stream_again - whether a call failed for nothing but a passing signal */
 bool stream_again(int error);

@@ -169,12 +169,20 @@ int tool_port_error(enum tool_act act, const char *port, const char *dir,
  * which means that somebody truncated the port file, is reported and ends the
  * tool with 70.  @port, for that report, must stay valid.
  *
- * tool_interrupt_handle() names the handle to interrupt; NULL before it is
- * closed.  tool_signal() is the signal that came, or 0.  tool_die() ends the
- * tool by that signal, and just returns where none came.
+ * tool_add_handle() names a handle to interrupt, up to TOOL_HANDLES_MAX of them;
+ * tool_drop_handle() forgets it, which is due before it is closed and may be
+ * asked for one that was never named.  tool_signal() is the signal that came, or
+ * 0.  tool_die() ends the tool by that signal, and just returns where none came.
+ *
+ * A tool with threads: the others must have these signals blocked, but for
+ * SIGALRM, by which the thread that got the signal can interrupt their system
+ * calls too, and SIGPIPE.
  */
+#define TOOL_HANDLES_MAX 64
+
 void tool_catch_signals(const char *port);
-void tool_interrupt_handle(struct mmsock *handle);
+void tool_add_handle(struct mmsock *handle);
+void tool_drop_handle(struct mmsock *handle);
 int tool_signal(void);
 void tool_die(void);
 
