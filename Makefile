@@ -27,14 +27,16 @@ LIB = admin birth error futex header inspect lock mmsock name peer port recv \
 LIB_HEADERS = admin atomic birth copy deadline error futex handle header \
 	inspect layout lock name peer port ring run wait \
 	# EOL
-TOOLS = create ls recv rm send \
+TOOLS = cat create ls recv rm send \
 	# EOL
 # Every tool is linked with tool and what it needs, most tools with more.
 TOOL_PARTS = number signals tool \
 	# EOL
 STREAM_PARTS = framing reader stream writer \
 	# EOL
-RECV_PARTS = outlet taker \
+RECV_PARTS = outlet pour taker \
+	# EOL
+CAT_PARTS = cat inlet progress relay sinks team \
 	# EOL
 CREATE_PARTS = command make \
 	# EOL
@@ -42,8 +44,8 @@ LS_PARTS = columns participants ports select values \
 	# EOL
 RM_PARTS = select users \
 	# EOL
-BIN_HEADERS = columns command framing make outlet participants ports select \
-	stream taker tool users values \
+BIN_HEADERS = cat columns command framing inlet make outlet participants \
+	ports pour progress relay select sinks stream taker team tool users values \
 	# EOL
 UNIT = admin birth error futex header inspect lock mmsock name peer port recv ring \
 	run send wait watch \
@@ -52,7 +54,7 @@ STRESS = processes ring_threads \
 	# EOL
 TEST_HEADERS = check random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
-BATS = completion create examples faults framing ls pipelines recv regressions \
+BATS = cat completion create examples faults framing ls pipelines recv regressions \
 	rm send \
 	# EOL
 MAN3 = libmmsock mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
@@ -88,8 +90,8 @@ LIB_OBJS = $(LIB:%=$(BUILD)/obj/lib/%.o)
 UNIT_BINS = $(UNIT:%=$(BUILD)/tests/unit/%)
 STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
 
-PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CREATE_PARTS) \
-	$(LS_PARTS) $(RM_PARTS))
+PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
+	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS))
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) tests/abi/layout.c
@@ -134,9 +136,11 @@ $(BUILD)/bin/mmsock-%: $(BUILD)/obj/bin/mmsock-%.o \
 		$(TOOL_LIBS) -lbsd $(LDFLAGS)
 
 # What a tool needs beyond that.
-$(BUILD)/bin/mmsock-send $(BUILD)/bin/mmsock-recv: \
+$(BUILD)/bin/mmsock-send $(BUILD)/bin/mmsock-recv $(BUILD)/bin/mmsock-cat: \
 	$(STREAM_PARTS:%=$(BUILD)/obj/bin/%.o)
-$(BUILD)/bin/mmsock-recv: $(RECV_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-recv $(BUILD)/bin/mmsock-cat: \
+	$(RECV_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-cat: $(CAT_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-create: $(CREATE_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-ls: $(LS_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-rm: $(RM_PARTS:%=$(BUILD)/obj/bin/%.o)

@@ -113,6 +113,7 @@ static int run(const struct config *config)
 	bool looks = config->stream.strict && config->stream.delimiter;
 	struct receiver receiver = {
 		.taker = {.config = &config->stream,
+			  .timeout_ns = config->stream.timeout_ns,
 			  .exit_on_empty = config->exit_on_empty,
 			  .to_stdout = true,
 			  .one_by_one = looks,

@@ -7,6 +7,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -21,6 +22,20 @@ int outlet_check(void)
 	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return tool_io_error("standard output", EBADF);
 	return TOOL_OK;
+}
+
+/*
+ * A write would tell, but a port that stays empty gives nothing to write.  Then
+ * the signal is ours to raise.
+ */
+int outlet_check_reader(void)
+{
+	struct pollfd output = {.fd = STDOUT_FILENO};
+
+	if (poll(&output, 1, 0) <= 0 || !(output.revents & POLLERR))
+		return 0;
+	raise(SIGPIPE);
+	return -EPIPE;
 }
 
 int outlet_init(struct outlet *outlet, const struct stream_config *config)
@@ -53,6 +68,34 @@ int outlet_flush(struct outlet *outlet)
 	if (outlet->writer.ambiguous)
 		warn_ambiguous(outlet);
 	return r;
+}
+
+ssize_t outlet_pass(struct outlet *outlet, const void *message, size_t length)
+{
+	struct framing_writer *writer = &outlet->writer;
+	ssize_t put;
+
+	/* In the order in which they came. */
+	if (writer->used > 0)
+		return -EAGAIN;
+	put = pour_write(&outlet->pour, message, length);
+	if (put <= 0)
+		return put;
+	writer->bytes += (uint64_t)put;
+	writer->messages += (size_t)put == length;
+	return put;
+}
+
+int outlet_wait(struct outlet *outlet)
+{
+	int r = outlet_flush(outlet);
+
+	while (r == 0) {
+		r = pour_wait(&outlet->pour, POLLOUT, -1);
+		if (stream_again(r))
+			r = 0;
+	}
+	return r < 0 ? r : 0;
 }
 
 int outlet_put(struct outlet *outlet, struct mmsock_run *run)

@@ -12,11 +12,13 @@
 #include <stdint.h>
 
 #include "framing.h"
+#include "pour.h"
 #include "stream.h"
 
 struct outlet {
 	const struct stream_config *config;
 	struct framing_writer writer;
+	struct pour pour; /* set up by whoever uses outlet_pass() */
 	bool warned;
 };
 
@@ -26,6 +28,13 @@ struct outlet {
  * To be asked before a message is taken that could not be written.
  */
 int outlet_check(void);
+
+/*
+ * outlet_check_reader - 0, or -EPIPE where nobody reads standard output any more
+ *
+ * With the signal that belongs to it.
+ */
+int outlet_check_reader(void);
 
 /* 0 or -ENOMEM; outlet_fini() may also be given an outlet that is all zero. */
 int outlet_init(struct outlet *outlet, const struct stream_config *config);
@@ -37,6 +46,18 @@ void outlet_fini(struct outlet *outlet);
  * 0 or the error of write(2).
  */
 int outlet_put(struct outlet *outlet, struct mmsock_run *run);
+
+/*
+ * outlet_pass - write a message from where it is, as much as goes without waiting
+ *
+ * Returns how much, at least a byte; the rest is to be put.  -EAGAIN: nothing at
+ * the moment, outlet_wait() tells when; -EOPNOTSUPP: never, so put it; or the
+ * error of write(2).
+ */
+ssize_t outlet_pass(struct outlet *outlet, const void *message, size_t length);
+
+/* outlet_wait - until nothing is held back and there is room: 0 or -errno */
+int outlet_wait(struct outlet *outlet);
 
 /* outlet_flush - write out what is in the buffer; warns of delimiters */
 int outlet_flush(struct outlet *outlet);

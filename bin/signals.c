@@ -57,8 +57,9 @@ static void on_signal(int number)
 	int saved = errno;
 	int none = 0;
 
-	atomic_compare_exchange_strong(&caught, &none, number);
+	/* Before another thread can see the mark and send that signal on. */
 	install(SIGALRM, knock, 0);
+	atomic_compare_exchange_strong(&caught, &none, number);
 	setitimer(ITIMER_REAL, &often, NULL);
 	knock(number);
 	errno = saved;

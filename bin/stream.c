@@ -51,7 +51,7 @@ const struct tool_option stream_options[STREAM_OPTION_COUNT] = {
 	 "lines end with STR (\\n \\t \\r \\0 \\xHH \\\\)"},
 	{OPTION_DIR, 0, "dir", "DIR", "the port directory"},
 	{OPTION_FRAMING, 'F', "framing", "MODE",
-	 "how messages lie in the stream; line by default"},
+	 "how messages lie in the stream (line; mmsock-cat: raw)"},
 	{OPTION_LINES, 'l', "lines", NULL, "as -F line"},
 	{OPTION_NONBLOCK, 'n', "nonblock", NULL, "never wait: 1 if it would"},
 	{OPTION_QUIET, 'q', "quiet", NULL, "no warnings"},

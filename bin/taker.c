@@ -10,13 +10,11 @@
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <mmsock.h>
 
 #include "framing.h"
+#include "outlet.h"
 #include "tool.h"
 
 /*
@@ -94,23 +92,9 @@ int taker_take(struct taker *taker, uint64_t most)
 	return take(taker, most, 0);
 }
 
-/*
- * A write would tell, but a port that stays empty gives nothing to write.  Then
- * the signal is ours to raise.
- */
-static int check_reader(void)
-{
-	struct pollfd output = {.fd = STDOUT_FILENO};
-
-	if (poll(&output, 1, 0) <= 0 || !(output.revents & POLLERR))
-		return 0;
-	raise(SIGPIPE);
-	return -EPIPE;
-}
-
 static int wait_for_message(struct taker *taker, uint64_t most)
 {
-	int64_t left = taker->config->timeout_ns;
+	int64_t left = taker->timeout_ns;
 	int r;
 
 	if (!taker->to_stdout)
@@ -122,7 +106,7 @@ static int wait_for_message(struct taker *taker, uint64_t most)
 		if (r != -ETIMEDOUT || last)
 			return r;
 		left -= left < 0 ? 0 : LOOK_NS;
-		r = check_reader();
+		r = outlet_check_reader();
 		if (r < 0)
 			return r;
 	}
@@ -131,7 +115,7 @@ static int wait_for_message(struct taker *taker, uint64_t most)
 /* With -e: the port is not empty, but somebody holds the receiving end. */
 static int wait_for_end(struct taker *taker, uint64_t most)
 {
-	int64_t limit = taker->config->timeout_ns;
+	int64_t limit = taker->timeout_ns;
 	int r;
 
 	if (limit >= 0 && taker->held_ns >= limit)

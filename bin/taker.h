@@ -16,6 +16,7 @@ struct taker {
 	const struct stream_config *config;
 	struct mmsock *handle;
 	struct mmsock_run *run; /* what was taken last */
+	int64_t timeout_ns;     /* of a wait; the config's, to begin with */
 	bool exit_on_empty;
 	bool to_stdout;    /* a wait looks whether anybody reads that */
 	bool one_by_one;   /* messages are looked at before they are taken */

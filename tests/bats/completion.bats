@@ -55,6 +55,18 @@ complete_line() {
 	is "$(complete_line mmsock-send -w 2s jo)" "jobs "
 }
 
+@test "port names are offered behind -i and -o of mmsock-cat" {
+	local option
+	mmsock-create jobs
+	for option in -i -o --input --output; do
+		is "$(complete_line mmsock-cat "$option" jo)" "jobs "
+	done
+	is "$(complete_line mmsock-cat --input = jo)" "jobs "
+	is "$(complete_line mmsock-cat -i other -o jo)" "jobs "
+	is "$(complete_line mmsock-cat jo)" ""
+	is "$(complete_line mmsock-cat -i jobs -F nu)" "null "
+}
+
 @test "the ports of another directory are offered after --dir" {
 	mmsock-create here
 	mmsock-create --dir="$SHM/other" there
