@@ -40,7 +40,6 @@ static int attach_source(const struct cat_config *config, const char *port,
 		.config = &source->config,
 		.timeout_ns = config->stream.timeout_ns,
 		.exit_on_empty = config->exit_on_empty,
-		.to_stdout = to_stdout,
 		.no_delimiter = to_stdout && config->stream.strict &&
 				config->stream.delimiter,
 	};

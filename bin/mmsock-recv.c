@@ -108,6 +108,12 @@ static int receive_all(struct receiver *receiver)
 	return status;
 }
 
+static int look(void *context)
+{
+	(void)context;
+	return outlet_check_reader();
+}
+
 static int run(const struct config *config)
 {
 	bool looks = config->stream.strict && config->stream.delimiter;
@@ -115,7 +121,7 @@ static int run(const struct config *config)
 		.taker = {.config = &config->stream,
 			  .timeout_ns = config->stream.timeout_ns,
 			  .exit_on_empty = config->exit_on_empty,
-			  .to_stdout = true,
+			  .look = look,
 			  .one_by_one = looks,
 			  .no_delimiter = looks,
 			  .largest = UINT64_MAX},

@@ -241,12 +241,20 @@ static int move_all(struct source *source)
 	}
 }
 
-/* The reader of standard output has gone while nothing came. */
-static void give_up(struct source *source)
+/* While nothing comes: a port or a reader may be gone. */
+static int look(void *context)
 {
-	pthread_mutex_lock(&source->relay->lock);
-	output_failed(source, -EPIPE);
-	pthread_mutex_unlock(&source->relay->lock);
+	struct source *source = context;
+	struct relay *relay = source->relay;
+	int status = TOOL_OK;
+
+	pthread_mutex_lock(&relay->lock);
+	if (!relay->status)
+		status = sinks_check(relay->sinks);
+	if (status)
+		stop(relay, status);
+	pthread_mutex_unlock(&relay->lock);
+	return status ? OVER : 0;
 }
 
 /* It is over: because enough was taken, which is no failure, or else why. */
@@ -264,12 +272,10 @@ int relay_serve(struct source *source)
 {
 	int reason = move_all(source);
 
-	if (reason == -EPIPE)
-		give_up(source);
 	if (reason == OVER && has_enough(source->relay))
 		reason = 0;
 	/* What else ended it for all has been reported. */
-	if (reason == OVER || reason == -EPIPE)
+	if (reason == OVER)
 		return TOOL_OK;
 	return taker_finish(&source->taker, reason, source->messages);
 }
@@ -293,6 +299,8 @@ static int prepare(struct relay *relay)
 		struct taker *taker = &source->taker;
 
 		source->relay = relay;
+		taker->look = look;
+		taker->context = source;
 		taker->largest = most;
 		taker->one_by_one = taker->no_delimiter ||
 				    mmsock_max_message(taker->handle) > most;

@@ -14,13 +14,9 @@
 #include <mmsock.h>
 
 #include "framing.h"
-#include "outlet.h"
 #include "tool.h"
 
-/*
- * How long one wait lasts, at most, before a look whether anybody still reads
- * our output.
- */
+/* Between two looks at what else may end a wait. */
 #define LOOK_NS ((int64_t)1000000000)
 
 /* How long -e waits for an end that somebody holds before it looks again. */
@@ -97,8 +93,6 @@ static int wait_for_message(struct taker *taker, uint64_t most)
 	int64_t left = taker->timeout_ns;
 	int r;
 
-	if (!taker->to_stdout)
-		return take(taker, most, left);
 	for (;;) {
 		bool last = left >= 0 && left <= LOOK_NS;
 
@@ -106,7 +100,7 @@ static int wait_for_message(struct taker *taker, uint64_t most)
 		if (r != -ETIMEDOUT || last)
 			return r;
 		left -= left < 0 ? 0 : LOOK_NS;
-		r = outlet_check_reader();
+		r = taker->look(taker->context);
 		if (r < 0)
 			return r;
 	}

@@ -17,8 +17,10 @@ struct taker {
 	struct mmsock *handle;
 	struct mmsock_run *run; /* what was taken last */
 	int64_t timeout_ns;     /* of a wait; the config's, to begin with */
+	/* Called every second of a wait; what is not 0 ends it. */
+	int (*look)(void *context);
+	void *context;
 	bool exit_on_empty;
-	bool to_stdout;    /* a wait looks whether anybody reads that */
 	bool one_by_one;   /* messages are looked at before they are taken */
 	bool no_delimiter; /* where looked at: not one that holds it */
 	uint64_t largest;  /* where looked at: not one that is larger */
@@ -47,7 +49,7 @@ int taker_take(struct taker *taker, uint64_t most);
  * @why is what taker_take() returned, -EAGAIN or -EBUSY.  Waits, unless -n or -e
  * forbids it, and takes as taker_take() does; with a @most of 0 it returns 0 when
  * there is something to be taken.  -ENODATA also where -e has found the port
- * empty; -EPIPE where nobody reads standard output.
+ * empty.
  */
 int taker_later(struct taker *taker, int why, uint64_t most);
 

@@ -936,6 +936,20 @@ letters() {
 	WAIT=5 ends 69 "$PID"
 }
 
+@test "a relay that waits for messages sees that its outputs are gone" {
+	mmsock-create a b c
+	ready mmsock-cat -i a -o b 2>err
+	mmsock-rm -f b
+	WAIT=5 ends 69 "$PID"
+	like "$(cat err)" "^mmsock-cat: port 'b': "
+	mmsock-create b
+	ready mmsock-cat -w 1h -i a -i b -o c 2>err
+	mmsock-rm -f c
+	WAIT=5 ends 69 "$PID"
+	like "$(cat err)" "^mmsock-cat: port 'c': "
+	nobody_attached a
+}
+
 @test "one of several -i that is removed leaves the others alone" {
 	mmsock-create a b
 	idle_sender b
