@@ -22,10 +22,10 @@ PCDIR = $(LIBDIR)/pkgconfig
 
 # What there is: sorted, every file by its name, none by a pattern.
 LIB = admin birth error futex header inspect lock mmsock name peer port recv \
-	ring run send wait watch \
+	ring run sem send units wait watch \
 	# EOL
 LIB_HEADERS = admin atomic birth copy deadline error futex handle header \
-	inspect layout lock name peer port ring run wait \
+	inspect layout lock name peer port ring run units wait \
 	# EOL
 TOOLS = cat create ls recv rm send \
 	# EOL

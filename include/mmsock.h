@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmsock.h - named message queues in shared memory
+ * mmsock.h - named message queues and semaphores in shared memory
  *
  * The one public header of libmmsock.  A port is a named queue: one file that
  * every participant maps.  A process opens a port and gets a handle, sends and
  * receives messages with it, and closes it.  mmsock(7) explains ports, end of
  * stream, waiting and what happens to the messages of a process that dies.
+ * Semaphores, in the last part, are files of the same kind in the same place.
  *
  * Conventions of every function below, unless its comment says otherwise:
  *
@@ -23,7 +24,8 @@
  * Fork      a child cannot use its parent's handles: -ECHILD.  It may close
  *           them (which frees memory only) and open its own.
  * Signals   a blocking call that is interrupted gives -EINTR; nothing is lost.
- *           Only mmsock_interrupt() may be called from a signal handler.
+ *           Only mmsock_interrupt() may be called from a signal handler, and
+ *           where it says so what is about semaphores.
  * Process   the library never exits, aborts, prints, raises SIGPIPE, installs a
  *           signal handler or changes the umask.
  */
@@ -68,13 +70,18 @@ enum mmsock_mode {
 /* What a handle is for; may be added up.  End of stream counts senders. */
 enum mmsock_role {
 	MMSOCK_SENDER = 1,
-	MMSOCK_RECEIVER = 2
+	MMSOCK_RECEIVER = 2,
+	/* Of semaphores, for those who look: handles in the two modes. */
+	MMSOCK_OWNER = 4,
+	MMSOCK_PLAIN = 8
 };
 
 /* Port types.  The file format has room for others. */
 enum mmsock_type {
 	/* Each message goes to exactly one receiver. */
-	MMSOCK_QUEUE = 1
+	MMSOCK_QUEUE = 1,
+	/* No port, and not to be given to mmsock_open(). */
+	MMSOCK_SEMAPHORE = 4
 };
 
 /* Flags of struct mmsock_options. */
@@ -404,7 +411,7 @@ enum mmsock_remove_when {
 };
 
 /*
- * mmsock_remove - remove a port by name
+ * mmsock_remove - remove a port or semaphore by name
  *
  * The name goes at once, everyone who waits on the port is woken, receivers may
  * still take what it holds.  Refuses a file that is no port (-ENOTSOCK).
@@ -436,7 +443,7 @@ enum mmsock_state {
  * 0 is never.
  */
 struct mmsock_info {
-	size_t size;
+	size_t size;      /* that of 0.1, without value to held, will do */
 	unsigned state;   /* enum mmsock_state */
 	unsigned type;    /* enum mmsock_type */
 	unsigned layout;  /* version of the file format */
@@ -465,6 +472,10 @@ struct mmsock_info {
 	int64_t last_recv_ns;
 	uint64_t file_bytes;
 	char detail[160]; /* why it is corrupt or foreign, else empty */
+	/* Of a semaphore.  Since 0.2. */
+	uint64_t value;     /* units to be taken, those of the dead included */
+	uint64_t max_value; /* 1: a binary one */
+	uint64_t held;      /* units that live owners hold */
 };
 
 /* What a participant does at the moment. */
@@ -472,7 +483,7 @@ enum mmsock_activity {
 	MMSOCK_RUNNING = 0,  /* none of the below, as far as others can see */
 	MMSOCK_SPINNING = 1, /* waits, polling */
 	MMSOCK_ASLEEP = 2,   /* waits in the kernel */
-	MMSOCK_HOLDING = 3,  /* holds an end of the ring */
+	MMSOCK_HOLDING = 3,  /* holds an end of the ring, or units */
 	MMSOCK_DEAD = 4      /* died attached */
 };
 
@@ -483,7 +494,8 @@ enum mmsock_object {
 	MMSOCK_SPACE = 2,
 	MMSOCK_SEND_END = 3,
 	MMSOCK_RECV_END = 4,
-	MMSOCK_PEERS = 5
+	MMSOCK_PEERS = 5,
+	MMSOCK_UNITS = 6
 };
 
 /* A participant as seen from outside; set size first, as above. */
@@ -503,10 +515,11 @@ struct mmsock_peer {
 	uint64_t sleeps;
 	uint64_t late_wakes;
 	int64_t blocked_ns; /* time spent waiting beyond the first poll */
+	uint64_t held;      /* units of a semaphore.  Since 0.2. */
 };
 
 /*
- * mmsock_inspect - look at a port without attaching
+ * mmsock_inspect - look at a port or semaphore without attaching
  *
  * Changes nothing and takes no slot.  A damaged or foreign port is a success
  * with that state.  -ENOENT, -EACCES, -ENOTSOCK (no port at all), -EINVAL.
@@ -563,6 +576,167 @@ MMSOCK_API const char *mmsock_error_text(int error);
 
 /* mmsock_version - version of the library in use.  Since 0.1. */
 MMSOCK_API const char *mmsock_version(void);
+
+/*
+ * Semaphores
+ *
+ * A semaphore is a named number of units.  A wait takes units and blocks while
+ * there are too few, a post gives units.  It is one small file, found by name as
+ * ports are, made, replaced, removed, listed and looked at in the same way, and
+ * waited for in the same way: spinning first, then asleep.
+ *
+ * A handle is in one of two modes, and both may be in use at once:
+ *
+ * Plain     a unit is a number and belongs to nobody, as in sem_wait(3).  Any
+ *           process may post what another has taken; that is how one tells
+ *           another that something has happened.  Whoever dies keeps nothing and
+ *           gives nothing back.
+ * Owned     a unit that is taken belongs to the handle until it posts it or is
+ *           closed, and is given back when its process dies, whatever it dies of.
+ *           Only the owner can post it: were another to do that, it would be given
+ *           back twice.
+ *
+ * A handle belongs to one thread at a time, as those of ports; but
+ * mmsock_sem_post() in plain mode may be called by any thread at any time, and
+ * from a signal handler.
+ *
+ * Nobody waits in a queue: who asks when there are units gets them.  A wait for
+ * several units takes them all at once or none, so smaller ones overtake it.
+ */
+
+/* A handle on an open semaphore; made by mmsock_sem_open(). */
+struct mmsock_sem;
+
+/* Flags of struct mmsock_sem_options. */
+enum mmsock_sem_flag {
+	/* What is taken is given back by the death of who took it. */
+	MMSOCK_SEM_OWNED = 1
+};
+
+/* Limit of a semaphore's value, and of what an owner holds. */
+#define MMSOCK_SEM_VALUE_MAX 16777215U
+
+/*
+ * How to open or create.  Always start from MMSOCK_SEM_OPTIONS_INIT, for the
+ * reason that is given at struct mmsock_options.
+ */
+struct mmsock_sem_options {
+	size_t size;     /* sizeof(struct mmsock_sem_options) */
+	const char *dir; /* as in mmsock_open() */
+	unsigned mode;   /* enum mmsock_mode */
+	unsigned flags;  /* enum mmsock_sem_flag; open only */
+	int64_t spin_ns; /* how long a wait may spin before it sleeps */
+	/* The rest describes a new one and is not looked at for an old one. */
+	uint64_t value;       /* to begin with */
+	uint64_t maximum;     /* 1: binary; 0: MMSOCK_SEM_VALUE_MAX */
+	unsigned slots;       /* most handles at a time; 0: 256 */
+	unsigned permissions; /* of the file, not masked by umask; 0: 0600 */
+	int64_t group;        /* group id of the file; -1: as it falls */
+};
+
+#define MMSOCK_SEM_OPTIONS_INIT                                                \
+	{                                                                      \
+		sizeof(struct mmsock_sem_options), NULL, 0, 0,                 \
+			MMSOCK_SPIN_ADAPTIVE, 1, 0, 0, 0, -1                   \
+	}
+
+/*
+ * mmsock_sem_open - open or create a semaphore
+ *
+ * @name is found as a port is by mmsock_open(); a name is that of a port or of a
+ * semaphore.  @options may be NULL: connect or create, with the value 1, plain.
+ * The handle in *@ret_sem is the caller's, to be given to mmsock_sem_close().
+ *
+ * Errors: those of mmsock_open(); -EUSERS there are as many handles as slots, in
+ * whichever mode; -ENOTSOCK it is a port, or no such file at all; -EINVAL a value
+ * above the maximum, or a maximum above MMSOCK_SEM_VALUE_MAX.
+ *
+ * Thread-safe.  Since 0.2.
+ */
+MMSOCK_API int mmsock_sem_open(const char *name,
+			       const struct mmsock_sem_options *options,
+			       struct mmsock_sem **ret_sem);
+
+/*
+ * mmsock_sem_create - create a semaphore without opening it
+ *
+ * As mmsock_create().  1 if one was created, 0 if it was there.  Thread-safe.
+ * Since 0.2.
+ */
+MMSOCK_API int mmsock_sem_create(const char *name,
+				 const struct mmsock_sem_options *options);
+
+/*
+ * mmsock_sem_close - free a handle
+ *
+ * In owned mode units that it still holds are given back.  The semaphore and its
+ * value stay.  NULL is allowed.  Keeps errno.  Since 0.2.
+ */
+MMSOCK_API void mmsock_sem_close(struct mmsock_sem *sem);
+
+/*
+ * mmsock_sem_wait - take units, waiting for them
+ *
+ * Takes @units (at least 1) at once.  With timeout 0 it never waits.  A wait that
+ * sleeps sees within 100 ms that an owner has died, one that does not wait at
+ * once, and takes what he held.
+ *
+ * Errors: -EAGAIN there are too few, with timeout 0; -ETIMEDOUT; -EINTR; -EINVAL
+ * @units is 0 or more than the maximum, so that there can never be as many;
+ * -EIDRM the semaphore was removed; -ESTALE it was replaced; -EOVERFLOW the owner
+ * would hold more than MMSOCK_SEM_VALUE_MAX; -EBADMSG its contents are not valid;
+ * -EDEADLK; -ECHILD.
+ *
+ * Since 0.2.
+ */
+MMSOCK_API int mmsock_sem_wait(struct mmsock_sem *sem, uint64_t units,
+			       int64_t timeout_ns);
+
+/*
+ * mmsock_sem_post - give units
+ *
+ * Gives @units (at least 1) at once, all or none, and wakes as many waiters as
+ * that is good for.  Never waits.
+ *
+ * Errors: -EOVERFLOW the value would be above its maximum; -EPERM in owned mode,
+ * the handle does not hold so many; -EINVAL @units is 0; -EIDRM, -ESTALE,
+ * -EBADMSG, -EDEADLK (owned mode only), -ECHILD as above.
+ *
+ * In plain mode async-signal-safe and thread-safe.  Since 0.2.
+ */
+MMSOCK_API int mmsock_sem_post(struct mmsock_sem *sem, uint64_t units);
+
+/*
+ * mmsock_sem_value - how many units there are to be taken
+ *
+ * What dead owners held is given back first.  -EIDRM, -ESTALE, -EBADMSG,
+ * -EDEADLK, -ECHILD.  Since 0.2.
+ */
+MMSOCK_API int64_t mmsock_sem_value(struct mmsock_sem *sem);
+
+/*
+ * mmsock_sem_destroy - remove the semaphore that the handle is open on
+ *
+ * Its name goes, whoever waits for it or comes later gets -EIDRM, this handle
+ * too, which is still to be closed.  -EIDRM, -ESTALE where that has happened
+ * before; -EACCES; -EDEADLK; -ECHILD.  Since 0.2.
+ */
+MMSOCK_API int mmsock_sem_destroy(struct mmsock_sem *sem);
+
+/*
+ * mmsock_sem_remove - remove a semaphore by name
+ *
+ * As mmsock_remove(), and -ENOTSOCK for a port.  Thread-safe.  Since 0.2.
+ */
+MMSOCK_API int mmsock_sem_remove(const char *name, const char *dir,
+				 enum mmsock_remove_when when);
+
+/*
+ * mmsock_sem_interrupt - make a wait return -EINTR
+ *
+ * As mmsock_interrupt().  Async-signal-safe and thread-safe.  Since 0.2.
+ */
+MMSOCK_API void mmsock_sem_interrupt(struct mmsock_sem *sem);
 
 #ifdef __cplusplus
 }

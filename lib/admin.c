@@ -141,7 +141,7 @@ static int check_unused(const struct mms_held *held)
 	int r = mms_bytes_held(held->fd, MMS_SLOT_BYTE, MMSOCK_SLOTS_MAX);
 
 	if (r > 0)
-		return mms_fail(-EBUSY, "the port is in use");
+		return -EBUSY;
 	return r;
 }
 
@@ -153,13 +153,19 @@ static int check_stale(const struct mms_held *held)
 	if (r)
 		return r;
 	if (info.state != MMSOCK_STATE_STALE)
-		return mms_fail(-EBUSY, "the port is not stale");
+		return mms_fail(-EBUSY, "it is not stale");
 	return 0;
 }
 
 static int check_removable(const struct mms_held *held,
-			   enum mmsock_remove_when when)
+			   enum mmsock_remove_when when, uint32_t type)
 {
+	int r = held->validity || !type
+			? 0
+			: mms_header_check_type(&held->header, type);
+
+	if (r)
+		return r;
 	if (when == MMSOCK_REMOVE_ALWAYS)
 		return 0;
 	if (held->validity)
@@ -173,9 +179,9 @@ static int check_removable(const struct mms_held *held,
  * whether the name still leads to the file, and starts again.
  */
 static int remove_held(const struct mms_place *place, struct mms_held *held,
-		       enum mmsock_remove_when when)
+		       enum mmsock_remove_when when, uint32_t type)
 {
-	int r = check_removable(held, when);
+	int r = check_removable(held, when, type);
 
 	if (r)
 		return r;
@@ -185,24 +191,50 @@ static int remove_held(const struct mms_place *place, struct mms_held *held,
 	return 0;
 }
 
-int mmsock_remove(const char *port, const char *dir,
-		  enum mmsock_remove_when when)
+int mms_admin_remove(const char *name, const char *dir,
+		     enum mmsock_remove_when when, uint32_t type)
 {
 	struct mms_place place;
 	struct mms_held held;
 	int r;
 
 	if ((unsigned)when > MMSOCK_REMOVE_ALWAYS)
-		return mms_failed(-EINVAL);
-	r = mms_place_init_existing(&place, port, dir);
+		return -EINVAL;
+	r = mms_place_init_existing(&place, name, dir);
 	if (r)
-		return mms_failed(r);
+		return r;
 	mms_admin_sweep(&place);
 	r = mms_admin_hold(&place, &held);
 	if (!r) {
-		r = remove_held(&place, &held, when);
+		r = remove_held(&place, &held, when, type);
 		mms_admin_release(&held);
 	}
 	mms_place_fini(&place);
-	return mms_failed(r);
+	return r;
+}
+
+int mmsock_remove(const char *port, const char *dir,
+		  enum mmsock_remove_when when)
+{
+	return mms_failed(mms_admin_remove(port, dir, when, 0));
+}
+
+int mms_admin_destroy(const struct mms_port *port)
+{
+	struct mms_place place;
+	struct mms_held held;
+	int r = mms_place_init_existing(&place, port->path, NULL);
+
+	if (r)
+		return r;
+	r = mms_admin_hold(&place, &held);
+	if (!r) {
+		r = -ESTALE;
+		if (held.status.st_dev == port->device &&
+		    held.status.st_ino == port->inode)
+			r = remove_held(&place, &held, MMSOCK_REMOVE_ALWAYS, 0);
+		mms_admin_release(&held);
+	}
+	mms_place_fini(&place);
+	return r;
 }

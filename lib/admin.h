@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin.h - what is done to a port's name under its admin byte
+ * admin.h - what is done to a port's or semaphore's name under its admin byte
  */
 #ifndef MMS_ADMIN_H
 #define MMS_ADMIN_H
@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 
 #include "layout.h"
+#include "mmsock.h"
 #include "name.h"
+#include "port.h"
 
 /* A port whose name nobody else may change. */
 struct mms_held {
@@ -28,6 +30,19 @@ int mms_admin_hold(const struct mms_place *place, struct mms_held *held);
 void mms_admin_mark(const struct mms_held *held, uint32_t state);
 
 void mms_admin_release(struct mms_held *held);
+
+/*
+ * Remove by name what is of this type, or of any with type 0; as
+ * mmsock_remove().
+ */
+int mms_admin_remove(const char *name, const char *dir,
+		     enum mmsock_remove_when when, uint32_t type);
+
+/*
+ * Remove the very file that we are attached to.  -ENOENT where it has no name,
+ * -ESTALE where its name is another's.
+ */
+int mms_admin_destroy(const struct mms_port *port);
 
 /* Unlink temporary names whose creator is gone. */
 void mms_admin_sweep(const struct mms_place *place);

@@ -88,6 +88,15 @@ static inline bool mms_cas_release(_Atomic uint64_t *word, uint64_t expected,
 						       memory_order_relaxed);
 }
 
+/* Both, and in one order with all others of its kind. */
+static inline bool mms_cas_full(_Atomic uint64_t *word, uint64_t expected,
+				uint64_t desired)
+{
+	return atomic_compare_exchange_strong_explicit(word, &expected, desired,
+						       memory_order_seq_cst,
+						       memory_order_relaxed);
+}
+
 static inline bool mms_cas32(_Atomic uint32_t *word, uint32_t expected,
 			     uint32_t desired)
 {

@@ -2,7 +2,7 @@
 /*
  * birth.c - a port comes whole, is replaced whole, and goes at once
  *
- * A new port is a file without a name (O_TMPFILE) until everything in it stands;
+ * So does a semaphore.  A new port is a file without a name (O_TMPFILE) until everything in it stands;
  * linkat(2) then makes it appear, and decides every race by EEXIST.  Space is
  * allocated, not promised: a full file system fails here and not as SIGBUS in
  * whoever touches the page first.
@@ -34,6 +34,7 @@
 
 #define DEFAULT_RING        UINT64_C(1048576)
 #define DEFAULT_SLOTS       64U
+#define DEFAULT_SEM_SLOTS   256U
 #define DEFAULT_PERMISSIONS 0600U
 #define TEMP_NAME_SIZE      (sizeof(MMS_TEMP_PREFIX) + 16)
 
@@ -57,8 +58,8 @@ static uint64_t power_of_two_from(uint64_t number)
 	return power;
 }
 
-static int plan_sizes(const struct mmsock_options *options,
-		      struct mms_header *header)
+static int plan_ring(const struct mmsock_options *options,
+		     struct mms_header *header)
 {
 	uint64_t ring =
 		options->ring_bytes ? options->ring_bytes : DEFAULT_RING;
@@ -84,39 +85,85 @@ static int plan_sizes(const struct mmsock_options *options,
 	return 0;
 }
 
-int mms_birth_plan(const struct mmsock_options *options,
-		   struct mms_header *ret_header)
+/* What types have in common, and the sizes that follow from the rest. */
+static int complete_plan(struct mms_plan *plan, unsigned slots)
 {
-	struct mms_header header = {
-		.magic = MMS_MAGIC,
-		.layout = MMS_LAYOUT_VERSION,
-		.byte_order = MMS_BYTE_ORDER,
-		.type = options->type ? options->type : MMS_TYPE_QUEUE,
-		.engine = MMS_ENGINE_RING,
-		.header_bytes = MMS_CONTROL_OFFSET,
-		.record_align = MMS_RECORD_ALIGN,
-		.slots = options->slots ? options->slots : DEFAULT_SLOTS,
-		.row_bytes = sizeof(struct mms_row),
-		.created_ns = mms_clock_ns(CLOCK_REALTIME),
+	struct mms_header *header = &plan->header;
+
+	if (slots > MMSOCK_SLOTS_MAX)
+		return mms_fail(-EINVAL, "a port has at most %u slots",
+				MMSOCK_SLOTS_MAX);
+	if (plan->permissions & ~0777U)
+		return mms_fail(-EINVAL, "permissions are at most 0777");
+	if (!plan->permissions)
+		plan->permissions = DEFAULT_PERMISSIONS;
+	header->magic = MMS_MAGIC;
+	header->layout = MMS_LAYOUT_VERSION;
+	header->byte_order = MMS_BYTE_ORDER;
+	header->header_bytes = MMS_CONTROL_OFFSET;
+	header->record_align = MMS_RECORD_ALIGN;
+	header->slots = slots;
+	header->row_bytes = sizeof(struct mms_row);
+	header->created_ns = mms_clock_ns(CLOCK_REALTIME);
+	header->ring_offset = round_up(
+		MMS_ROWS_OFFSET + slots * sizeof(struct mms_row), MMS_PAGE);
+	header->file_bytes = header->ring_offset + header->ring_bytes;
+	return 0;
+}
+
+int mms_birth_plan(const struct mmsock_options *options,
+		   struct mms_plan *ret_plan)
+{
+	struct mms_plan plan = {
+		.header.type = MMS_TYPE_QUEUE,
+		.header.engine = MMS_ENGINE_RING,
+		.permissions = options->permissions,
+		.group = options->group,
 	};
-	int r = plan_sizes(options, &header);
+	int r = plan_ring(options, &plan.header);
 
 	if (r)
 		return r;
-	if (header.type != MMS_TYPE_QUEUE)
+	if (options->type && options->type != MMS_TYPE_QUEUE)
 		return mms_fail(-EINVAL, "port type %u is not known",
-				header.type);
-	if (header.slots > MMSOCK_SLOTS_MAX)
-		return mms_fail(-EINVAL, "a port has at most %u slots",
-				MMSOCK_SLOTS_MAX);
-	if (options->permissions & ~0777U)
-		return mms_fail(-EINVAL, "permissions are at most 0777");
-	header.ring_offset = round_up(
-		MMS_ROWS_OFFSET + header.slots * sizeof(struct mms_row),
-		MMS_PAGE);
-	header.file_bytes = header.ring_offset + header.ring_bytes;
-	*ret_header = header;
-	return 0;
+				options->type);
+	r = complete_plan(&plan,
+			  options->slots ? options->slots : DEFAULT_SLOTS);
+	if (!r)
+		*ret_plan = plan;
+	return r;
+}
+
+int mms_birth_plan_sem(const struct mmsock_sem_options *options,
+		       struct mms_plan *ret_plan)
+{
+	uint64_t maximum =
+		options->maximum ? options->maximum : MMSOCK_SEM_VALUE_MAX;
+	struct mms_plan plan = {
+		.header.type = MMS_TYPE_SEMAPHORE,
+		.header.engine = MMS_ENGINE_UNITS,
+		.header.max_message = maximum,
+		.value = options->value,
+		.permissions = options->permissions,
+		.group = options->group,
+	};
+	int r;
+
+	if (maximum > MMSOCK_SEM_VALUE_MAX)
+		return mms_fail(-EINVAL,
+				"the largest value of a semaphore is at most "
+				"%u",
+				MMSOCK_SEM_VALUE_MAX);
+	if (options->value > maximum)
+		return mms_fail(-EINVAL,
+				"the value of a semaphore is at most its "
+				"largest value, %llu",
+				(unsigned long long)maximum);
+	r = complete_plan(&plan,
+			  options->slots ? options->slots : DEFAULT_SEM_SLOTS);
+	if (!r)
+		*ret_plan = plan;
+	return r;
 }
 
 static int random_bytes(void *to, size_t length)
@@ -186,10 +233,11 @@ static int write_at(int fd, const void *from, size_t length, off_t at)
 }
 
 /* The file reads as zeroes but for the header and what is not zero at birth. */
-static int fill_in(int fd, const struct mms_header *plan)
+static int fill_in(int fd, const struct mms_plan *plan)
 {
-	struct mms_header header = *plan;
+	struct mms_header header = plan->header;
 	struct mms_control control = {0};
+	struct mms_pool pool = {0};
 	int r;
 
 	r = random_bytes(header.creation_id, sizeof(header.creation_id));
@@ -200,7 +248,10 @@ static int fill_in(int fd, const struct mms_header *plan)
 	mms_store32(&control.signals.state, MMS_READY);
 	mms_store(&control.census.boot_id[0], header.boot_id[0]);
 	mms_store(&control.census.boot_id[1], header.boot_id[1]);
+	mms_store(&pool.units, plan->value);
 	r = write_at(fd, &control, sizeof(control), MMS_CONTROL_OFFSET);
+	if (!r && header.type == MMS_TYPE_SEMAPHORE)
+		r = write_at(fd, &pool, sizeof(pool), MMS_POOL_OFFSET);
 	return r ? r : write_at(fd, &header, sizeof(header), 0);
 }
 
@@ -218,31 +269,30 @@ static int allocate(int fd, uint64_t bytes)
 	return -posix_fallocate(fd, 0, (off_t)bytes);
 }
 
-static int raise_child(int fd, const struct mms_header *plan,
-		       const struct mmsock_options *options)
+static int raise_child(int fd, const struct mms_plan *plan)
 {
-	unsigned permissions = options->permissions ? options->permissions
-						    : DEFAULT_PERMISSIONS;
 	int r;
 
 	do {
-		r = allocate(fd, plan->file_bytes);
+		r = allocate(fd, plan->header.file_bytes);
 	} while (r == -EINTR);
 	if (r == -ENOSPC)
-		return mms_fail(r, "no space left for a port of %llu bytes",
-				(unsigned long long)plan->file_bytes);
+		return mms_fail(r, "no space left for a %s of %llu bytes",
+				plan->header.type == MMS_TYPE_SEMAPHORE
+					? "semaphore"
+					: "port",
+				(unsigned long long)plan->header.file_bytes);
 	if (r)
 		return r;
 	r = fill_in(fd, plan);
 	if (r)
 		return r;
-	if (options->group >= 0 &&
-	    fchown(fd, (uid_t)-1, (gid_t)options->group)) {
+	if (plan->group >= 0 && fchown(fd, (uid_t)-1, (gid_t)plan->group)) {
 		r = -errno;
-		return mms_fail(r, "cannot give the port to group %lld: %s",
-				(long long)options->group, strerror(-r));
+		return mms_fail(r, "cannot give it to group %lld: %s",
+				(long long)plan->group, strerror(-r));
 	}
-	return fchmod(fd, permissions) ? -errno : 0;
+	return fchmod(fd, plan->permissions) ? -errno : 0;
 }
 
 /* Give the file a name, which must be free. */
@@ -280,14 +330,17 @@ static int give_temp_name(const struct mms_place *place,
 
 /* Put the newborn in the place of what is there, under its admin byte. */
 static int take_the_place(const struct mms_place *place,
-			  struct newborn *newborn)
+			  struct newborn *newborn, uint32_t type)
 {
 	struct mms_held old;
 	int r = mms_admin_hold(place, &old);
 
 	if (r)
 		return r;
-	r = give_temp_name(place, newborn);
+	if (!old.validity)
+		r = mms_header_check_type(&old.header, type);
+	if (!r)
+		r = give_temp_name(place, newborn);
 	if (!r &&
 	    renameat(place->dir_fd, newborn->temp, place->dir_fd, place->leaf))
 		r = -errno;
@@ -300,7 +353,7 @@ static int take_the_place(const struct mms_place *place,
 }
 
 static int publish(const struct mms_place *place, struct newborn *newborn,
-		   bool replace)
+		   uint32_t type, bool replace)
 {
 	int r;
 
@@ -310,7 +363,7 @@ static int publish(const struct mms_place *place, struct newborn *newborn,
 			newborn->temp[0] = '\0';
 		if (r != -EEXIST || !replace)
 			return r;
-		r = take_the_place(place, newborn);
+		r = take_the_place(place, newborn, type);
 		if (r != -ENOENT)
 			return r;
 	}
@@ -324,22 +377,18 @@ static void bury(const struct mms_place *place, struct newborn *newborn)
 		close(newborn->fd);
 }
 
-int mms_birth(const struct mms_place *place,
-	      const struct mmsock_options *options, bool replace)
+int mms_birth(const struct mms_place *place, const struct mms_plan *plan,
+	      bool replace)
 {
 	struct newborn newborn = {.fd = -1};
-	struct mms_header plan = {0};
 	int r;
 
-	r = mms_birth_plan(options, &plan);
-	if (r)
-		return r;
 	mms_admin_sweep(place);
 	r = conceive(place, &newborn);
 	if (!r)
-		r = raise_child(newborn.fd, &plan, options);
+		r = raise_child(newborn.fd, plan);
 	if (!r)
-		r = publish(place, &newborn, replace);
+		r = publish(place, &newborn, plan->header.type, replace);
 	/* Before it is mapped: a mapping would keep the byte. */
 	if (!r)
 		r = mms_byte_give(newborn.fd, MMS_ADMIN_BYTE);

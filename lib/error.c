@@ -49,6 +49,7 @@ static const struct sentence sentences[] = {
 	{ENOENT, "no such port"},
 	{ENOSPC, "no space left for the port"},
 	{ENOTSOCK, "the file is no port"},
+	{EOVERFLOW, "the value would be above its maximum"},
 	{EPERM, "the handle was not opened for this direction"},
 	{EPROTONOSUPPORT, "another layout version or byte order"},
 	{ESTALE, "the port was replaced by a new one of the same name"},
@@ -66,6 +67,11 @@ int mms_fail(int error, const char *format, ...)
 	last.error = error;
 	last.fresh = true;
 	return error;
+}
+
+bool mms_noted(int error)
+{
+	return last.fresh && last.error == error;
 }
 
 int mms_failed(int error)

@@ -14,6 +14,9 @@
 int mms_fail(int error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Has this call noted a sentence for @error? */
+bool mms_noted(int error);
+
 /*
  * For the end of a public call that fails with @error: keeps the sentence noted
  * during the call, forgets one that an earlier call left.  Returns @error.

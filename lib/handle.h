@@ -48,6 +48,30 @@ struct mmsock {
 	struct mms_locker locker;
 };
 
+/* How a handle is to be opened, on a port or on a semaphore. */
+struct mms_opening {
+	const char *dir;
+	unsigned mode; /* enum mmsock_mode */
+	unsigned role; /* enum mmsock_role; tells which of the two it is */
+	bool populate;
+	int64_t spin_ns;
+	const struct mmsock_options *port; /* what a new one is like, or */
+	const struct mmsock_sem_options *sem;
+};
+
+/*
+ * Find or make the file and attach to it.  The handle is all zero before, and
+ * after an error to be freed only.
+ */
+int mms_open_handle(struct mmsock *handle, const char *name,
+		    const struct mms_opening *opening);
+
+/* Leave, or in a child that has inherited the handle forget; not freed. */
+void mms_close_handle(struct mmsock *handle);
+
+/* Make a file, or find it; 1, 0, -errno. */
+int mms_create(const char *name, const struct mms_opening *opening);
+
 /* Why a call may not start: -ECHILD, -EDEADLK, -EPERM or -EINVAL. */
 int mms_refuse(const struct mmsock *handle, unsigned role);
 

@@ -38,7 +38,7 @@ static int check_version(const struct mms_header *header)
 {
 	if (header->magic != MMS_MAGIC &&
 	    header->magic != __builtin_bswap64(MMS_MAGIC))
-		return mms_fail(-ENOTSOCK, "the file is no port");
+		return -ENOTSOCK;
 	if (header->byte_order != MMS_BYTE_ORDER)
 		return mms_fail(-EPROTONOSUPPORT,
 				"the port's byte order is %08x, this machine's "
@@ -54,18 +54,9 @@ static int check_version(const struct mms_header *header)
 	return 0;
 }
 
-static int check_geometry(const struct mms_header *header, uint64_t file_bytes)
+/* What belongs to a type alone; the header's sizes follow. */
+static int check_ring(const struct mms_header *header)
 {
-	uint64_t rows_end = MMS_ROWS_OFFSET +
-			    (uint64_t)header->slots * sizeof(struct mms_row);
-
-	if (header->header_bytes != MMS_CONTROL_OFFSET ||
-	    header->record_align != MMS_RECORD_ALIGN ||
-	    header->row_bytes != sizeof(struct mms_row))
-		return mms_fail(-EBADMSG, "the header's fixed sizes are wrong");
-	if (!header->slots || header->slots > MMSOCK_SLOTS_MAX)
-		return mms_fail(-EBADMSG, "%u slots in the header, at most %u",
-				header->slots, MMSOCK_SLOTS_MAX);
 	if (!is_power_of_two(header->ring_bytes) ||
 	    header->ring_bytes < MMSOCK_RING_MIN ||
 	    header->ring_bytes > MMSOCK_RING_MAX)
@@ -79,6 +70,26 @@ static int check_geometry(const struct mms_header *header, uint64_t file_bytes)
 				"largest message %llu in the header is "
 				"impossible",
 				(unsigned long long)header->max_message);
+	return 0;
+}
+
+static int check_units(const struct mms_header *header)
+{
+	if (header->ring_bytes)
+		return mms_fail(-EBADMSG, "a semaphore has no ring");
+	if (!header->max_message || header->max_message > MMS_UNITS_VALUE)
+		return mms_fail(-EBADMSG,
+				"largest value %llu in the header is "
+				"impossible",
+				(unsigned long long)header->max_message);
+	return 0;
+}
+
+static int check_sizes(const struct mms_header *header, uint64_t file_bytes)
+{
+	uint64_t rows_end = MMS_ROWS_OFFSET +
+			    (uint64_t)header->slots * sizeof(struct mms_row);
+
 	if (header->ring_offset % MMS_PAGE || header->ring_offset < rows_end ||
 	    header->ring_offset > MMSOCK_RING_MAX)
 		return mms_fail(-EBADMSG, "the ring's place is impossible");
@@ -92,19 +103,52 @@ static int check_geometry(const struct mms_header *header, uint64_t file_bytes)
 	return 0;
 }
 
+static int check_geometry(const struct mms_header *header, uint64_t file_bytes)
+{
+	int r;
+
+	if (header->header_bytes != MMS_CONTROL_OFFSET ||
+	    header->record_align != MMS_RECORD_ALIGN ||
+	    header->row_bytes != sizeof(struct mms_row))
+		return mms_fail(-EBADMSG, "the header's fixed sizes are wrong");
+	if (!header->slots || header->slots > MMSOCK_SLOTS_MAX)
+		return mms_fail(-EBADMSG, "%u slots in the header, at most %u",
+				header->slots, MMSOCK_SLOTS_MAX);
+	r = header->type == MMS_TYPE_QUEUE ? check_ring(header)
+					   : check_units(header);
+	return r ? r : check_sizes(header, file_bytes);
+}
+
+/* Each type has one engine, so far. */
+static bool is_known(const struct mms_header *header)
+{
+	if (header->type == MMS_TYPE_SEMAPHORE)
+		return header->engine == MMS_ENGINE_UNITS;
+	return header->type == MMS_TYPE_QUEUE &&
+	       header->engine == MMS_ENGINE_RING;
+}
+
 int mms_header_validate(const struct mms_header *header, uint64_t file_bytes)
 {
 	int r = check_version(header);
 
 	if (r)
 		return r;
-	if (header->type != MMS_TYPE_QUEUE || header->engine != MMS_ENGINE_RING)
+	if (!is_known(header))
 		return mms_fail(-EPROTONOSUPPORT,
-				"the port has type %u and engine %u, this "
-				"library knows type %u and engine %u",
-				header->type, header->engine, MMS_TYPE_QUEUE,
-				MMS_ENGINE_RING);
+				"the port has type %u and engine %u, which "
+				"this library does not know",
+				header->type, header->engine);
 	return check_geometry(header, file_bytes);
+}
+
+int mms_header_check_type(const struct mms_header *header, uint32_t type)
+{
+	if (header->type == type)
+		return 0;
+	return mms_fail(-ENOTSOCK, "the file is a %s, not a %s",
+			type == MMS_TYPE_SEMAPHORE ? "port" : "semaphore",
+			type == MMS_TYPE_SEMAPHORE ? "semaphore" : "port");
 }
 
 int mms_header_read(int fd, const struct stat *status,
@@ -119,7 +163,7 @@ int mms_header_read(int fd, const struct stat *status,
 	if (got < (ssize_t)sizeof(header)) {
 		if (got < (ssize_t)sizeof(header.magic) ||
 		    header.magic != MMS_MAGIC)
-			return mms_fail(-ENOTSOCK, "the file is no port");
+			return -ENOTSOCK;
 		return mms_fail(-EBADMSG,
 				"the file is cut short after %zd bytes", got);
 	}

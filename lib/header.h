@@ -14,10 +14,13 @@
 uint64_t mms_header_check(const struct mms_header *header);
 
 /*
- * Is this the header of a port that we can work with?  0, -ENOTSOCK,
+ * Is this the header of a port or semaphore that we can work with?  0, -ENOTSOCK,
  * -EPROTONOSUPPORT or -EBADMSG, with the text of what is wrong.
  */
 int mms_header_validate(const struct mms_header *header, uint64_t file_bytes);
+
+/* Is it of this type?  0, or -ENOTSOCK with the text of what it is instead. */
+int mms_header_check_type(const struct mms_header *header, uint32_t type);
 
 /* Read and validate the header of an open file. */
 int mms_header_read(int fd, const struct stat *status,

@@ -27,6 +27,9 @@
 #include "peer.h"
 #include "port.h"
 
+/* The structure of 0.1, for programs that were built with it. */
+#define INFO_LEAST offsetof(struct mmsock_info, value)
+
 /* A port file mapped for looking. */
 struct view {
 	int fd;
@@ -35,6 +38,7 @@ struct view {
 	const struct mms_control *control;
 	const struct mms_row *rows;
 	struct mms_ring ring;
+	struct mms_units units;
 };
 
 static int open_view(struct view *view, int fd, const struct stat *status)
@@ -52,6 +56,12 @@ static int open_view(struct view *view, int fd, const struct stat *status)
 	view->base = map;
 	view->control = (void *)(view->base + MMS_CONTROL_OFFSET);
 	view->rows = (void *)(view->base + MMS_ROWS_OFFSET);
+	view->units = (struct mms_units){
+		.pool = (void *)(view->base + MMS_POOL_OFFSET),
+		.rows = (void *)(view->base + MMS_ROWS_OFFSET),
+		.slots = view->header.slots,
+		.maximum = view->header.max_message,
+	};
 	view->ring = (struct mms_ring){
 		.data = view->base + view->header.ring_offset,
 		.bytes = view->header.ring_bytes,
@@ -107,6 +117,33 @@ static void look_at_ring(const struct view *view, struct mmsock_info *info)
 		info->messages = info->used_bytes / MMS_HEADER_SIZE;
 	info->last_send_ns = (int64_t)mms_load(&send->stamp_ns);
 	info->last_recv_ns = (int64_t)mms_load(&recv->stamp_ns);
+}
+
+static bool is_sem(const struct view *view)
+{
+	return view->header.type == MMS_TYPE_SEMAPHORE;
+}
+
+/* What the dead hold is there for whoever asks: he gives it back first. */
+static void look_at_units(const struct view *view, struct mmsock_info *info)
+{
+	uint64_t word = mms_load(&view->units.pool->units);
+	uint64_t held;
+	unsigned slot;
+
+	info->max_value = view->units.maximum;
+	info->value = mms_units_value(word);
+	for (slot = 0; slot < view->header.slots; slot++) {
+		if (!mms_units_may_hold(&view->units, slot))
+			continue;
+		held = mms_units_held(&view->units, slot);
+		if (slot_is_held(view, slot))
+			info->held += held;
+		else
+			info->value += held;
+	}
+	if (info->value > info->max_value)
+		info->value = info->max_value;
 }
 
 static void look_at_rows(const struct view *view, struct mmsock_info *info)
@@ -193,10 +230,14 @@ int mms_inspect_file(int fd, const struct stat *status,
 	info->type = view.header.type;
 	info->layout = view.header.layout;
 	info->slots = view.header.slots;
-	info->ring_bytes = view.header.ring_bytes;
-	info->max_message = view.header.max_message;
 	info->created_ns = view.header.created_ns;
-	look_at_ring(&view, info);
+	if (is_sem(&view)) {
+		look_at_units(&view, info);
+	} else {
+		info->ring_bytes = view.header.ring_bytes;
+		info->max_message = view.header.max_message;
+		look_at_ring(&view, info);
+	}
 	look_at_rows(&view, info);
 	look_at_census(&view, info);
 	info->state = state_of(&view, status, info);
@@ -225,7 +266,7 @@ int mmsock_inspect(const char *port, const char *dir,
 	int fd;
 	int r;
 
-	if (ret_info->size < sizeof(info))
+	if (ret_info->size < INFO_LEAST)
 		return mms_failed(-EINVAL);
 	fd = open_port(port, dir, &status);
 	if (fd < 0)
@@ -234,7 +275,9 @@ int mmsock_inspect(const char *port, const char *dir,
 	close(fd);
 	if (r)
 		return mms_failed(r);
-	*ret_info = info;
+	info.size = ret_info->size;
+	memcpy(ret_info, &info,
+	       info.size < sizeof(info) ? info.size : sizeof(info));
 	return 0;
 }
 
@@ -252,7 +295,9 @@ static void describe_activity(const struct view *view, unsigned slot,
 
 	peer->activity = activity & 0xff;
 	peer->object = activity >> 8 & 0xff;
-	if (holds(&view->control->send, slot))
+	if (peer->held && peer->activity == MMSOCK_RUNNING)
+		peer->object = MMSOCK_UNITS;
+	else if (holds(&view->control->send, slot))
 		peer->object = MMSOCK_SEND_END;
 	else if (holds(&view->control->recv, slot))
 		peer->object = MMSOCK_RECV_END;
@@ -282,6 +327,8 @@ static void describe_peer(const struct view *view, unsigned slot,
 	peer->sleeps = mms_load(&row->sleeps);
 	peer->late_wakes = mms_load(&row->late_wakes);
 	peer->blocked_ns = (int64_t)mms_load(&row->blocked_ns);
+	if (is_sem(view))
+		peer->held = mms_units_held(&view->units, slot);
 	describe_activity(view, slot, peer);
 }
 

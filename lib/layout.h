@@ -5,15 +5,21 @@
  * Everything that two programs must agree on to share a port, and nothing else:
  * no functions, no pointers, no type of any libc.  A change of anything here is
  * a new MMS_LAYOUT_VERSION, a new row in mmsock-port(5) and a new expectation
- * in tests/abi/layout.txt.  A freed offset is never used again.
+ * in tests/abi/layout.txt; only what is used by a new type, where others have
+ * zeroes, needs no version, since who does not know the type refuses the file.
+ * A freed offset is never used again.
  *
  *   offset   size     what               written by
  *        0   4096     struct mms_header  the creator, before the port has a name
  *     4096    512     struct mms_control groups of 128 bytes, see below
- *     4608   3584     zero               nobody (room for other engines)
+ *     4608    128     struct mms_pool    of a semaphore: everybody
+ *     4736   3456     zero               nobody (room for other engines)
  *     8192   128 * S  struct mms_row     row i: the participant in slot i
  *     ...             zero up to a page
  *        R   N        the ring           senders; N a power of two >= 4096
+ *
+ * A semaphore is such a file without a ring: N is 0, and of the control block
+ * only the signals and the census are used.
  *
  * All integers are in the byte order of the machine, which the header names.
  *
@@ -39,15 +45,21 @@
 #define MMS_LAYOUT_VERSION 1U
 #define MMS_BYTE_ORDER     UINT32_C(0x01020304)
 
-/* Engines: how the ring is worked.  1 is the byte ring with header commit. */
-#define MMS_ENGINE_RING 1U
+/*
+ * Engines: how what is shared is worked.  1 is the byte ring with header commit,
+ * 2 the counted word with journals of its owners.
+ */
+#define MMS_ENGINE_RING  1U
+#define MMS_ENGINE_UNITS 2U
 
-/* Port types; 2 and 3 are kept for broadcast and rpc, 4 for semaphores. */
-#define MMS_TYPE_QUEUE 1U
+/* Types; 2 and 3 are kept for broadcast and rpc.  A semaphore is no port. */
+#define MMS_TYPE_QUEUE     1U
+#define MMS_TYPE_SEMAPHORE 4U
 
 #define MMS_PAGE           4096U
 #define MMS_GROUP          128U
 #define MMS_CONTROL_OFFSET 4096U
+#define MMS_POOL_OFFSET    4608U
 #define MMS_ROWS_OFFSET    8192U
 #define MMS_RECORD_ALIGN   8U
 #define MMS_HEADER_SIZE    8U
@@ -72,7 +84,7 @@ struct mms_header {
 	uint32_t row_bytes;      /* sizeof(struct mms_row) */
 	uint64_t ring_offset;    /* R */
 	uint64_t ring_bytes;     /* N */
-	uint64_t max_message;    /* at most N - 16 */
+	uint64_t max_message;    /* at most N - 16; of a semaphore: value */
 	uint64_t file_bytes;     /* R + N */
 	uint64_t creation_id[2]; /* random */
 	int64_t created_ns;      /* since 1970 */
@@ -157,7 +169,7 @@ enum mms_port_state {
 struct mms_signals {
 	_Atomic uint32_t state; /* enum mms_port_state */
 	_Atomic uint32_t reserved;
-	struct mms_event data;  /* receivers wait for messages */
+	struct mms_event data;  /* receivers wait for messages, or for units */
 	struct mms_event space; /* senders wait for room */
 	struct mms_event peers; /* somebody waits for participants */
 };
@@ -204,9 +216,49 @@ static_assert(offsetof(struct mms_control, census) == 384, "layout");
 static_assert(sizeof(struct mms_control) == 512, "layout");
 
 /*
+ * What a semaphore is about: one word that every change replaces by
+ * compare-and-swap.
+ *
+ *   bits  0-23  value: the units that are there to be taken
+ *   bits 24-34  the slot + 1 of the owner who made the last change, or 0 where it
+ *               was one in plain mode
+ *   bits 35-63  version: rises with every change
+ *
+ * owners  owned handles that ever attached.  0: no unit can be owed by the dead.
+ * wide    not 0 once somebody has waited for several units at once.
+ */
+#define MMS_UNITS_VALUE        UINT64_C(0xffffff)
+#define MMS_UNITS_OWNER_SHIFT  24
+#define MMS_UNITS_OWNER        (UINT64_C(0x7ff) << MMS_UNITS_OWNER_SHIFT)
+#define MMS_UNITS_VERSION_STEP (UINT64_C(1) << 35)
+#define MMS_UNITS_VERSION      (~(MMS_UNITS_VERSION_STEP - 1))
+
+struct mms_pool {
+	alignas(MMS_GROUP) _Atomic uint64_t units;
+	alignas(8) _Atomic uint64_t owners;
+	alignas(8) _Atomic uint64_t wide;
+};
+
+static_assert(offsetof(struct mms_pool, units) == 0, "layout");
+static_assert(offsetof(struct mms_pool, owners) == 8, "layout");
+static_assert(offsetof(struct mms_pool, wide) == 16, "layout");
+static_assert(sizeof(struct mms_pool) == 128, "layout");
+static_assert(MMS_POOL_OFFSET ==
+		      MMS_CONTROL_OFFSET + sizeof(struct mms_control),
+	      "the pool lies behind the control block");
+
+/*
  * A participant's row, written by the process that holds the slot's byte.  role
  * is stored last when it comes and first (as 0) when it goes: a row with a role
  * whose byte is free belongs to someone who died attached.
+ *
+ * Of a semaphore's owners, units.c tells how the three go together:
+ *
+ * held       units that this owner holds.
+ * journal    bits 0-23: what held becomes if the change under way happens; bits
+ *            35-63: the version which that change is.
+ * confirmed  bits 35-63: version of a change of this owner's that others have
+ *            seen and replaced; the rest counts such notes.  Written by others.
  */
 struct mms_row {
 	alignas(MMS_GROUP) _Atomic uint32_t
@@ -214,7 +266,7 @@ struct mms_row {
 	_Atomic uint32_t activity; /* enum mmsock_activity | object << 8 */
 	_Atomic int32_t pid;
 	_Atomic uint32_t generation; /* rises with every participant */
-	alignas(8) _Atomic uint64_t reserved;
+	alignas(8) _Atomic uint64_t confirmed;
 	alignas(8) _Atomic uint64_t since_ns; /* wall clock of the attach */
 	alignas(8) _Atomic uint64_t
 		program[2]; /* name, up to 15 bytes and a 0 */
@@ -226,6 +278,8 @@ struct mms_row {
 	alignas(8) _Atomic uint64_t blocked_ns;
 	alignas(8) _Atomic uint64_t late_wakes; /* waits the re-check ended */
 	alignas(8) _Atomic uint64_t robbed; /* ends found taken while held */
+	alignas(8) _Atomic uint64_t held;
+	alignas(8) _Atomic uint64_t journal;
 };
 
 /* Set in every row in use, so that a participant of no role shows too. */
@@ -234,11 +288,14 @@ struct mms_row {
 static_assert(offsetof(struct mms_row, activity) == 4, "layout");
 static_assert(offsetof(struct mms_row, pid) == 8, "layout");
 static_assert(offsetof(struct mms_row, generation) == 12, "layout");
+static_assert(offsetof(struct mms_row, confirmed) == 16, "layout");
 static_assert(offsetof(struct mms_row, since_ns) == 24, "layout");
 static_assert(offsetof(struct mms_row, program) == 32, "layout");
 static_assert(offsetof(struct mms_row, sent) == 48, "layout");
 static_assert(offsetof(struct mms_row, sleeps) == 80, "layout");
 static_assert(offsetof(struct mms_row, robbed) == 104, "layout");
+static_assert(offsetof(struct mms_row, held) == 112, "layout");
+static_assert(offsetof(struct mms_row, journal) == 120, "layout");
 static_assert(sizeof(struct mms_row) == 128, "layout");
 
 /*

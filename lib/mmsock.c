@@ -159,9 +159,6 @@ static int read_options(const struct mmsock_options *given,
 					"MMSOCK_OPTIONS_INIT");
 		options = *given;
 	}
-	if (options.mode > MMSOCK_CREATE_NEW_EXCLUSIVE)
-		return mms_fail(-EINVAL, "open mode %u is not known",
-				options.mode);
 	if (options.role & ~(unsigned)(MMSOCK_SENDER | MMSOCK_RECEIVER))
 		return mms_fail(-EINVAL, "role %u is not known", options.role);
 	if (options.flags & ~(unsigned)(MMSOCK_KEEP_OPEN | MMSOCK_POPULATE))
@@ -171,33 +168,50 @@ static int read_options(const struct mmsock_options *given,
 	return 0;
 }
 
+static uint32_t type_of(const struct mms_opening *opening)
+{
+	return opening->sem ? MMS_TYPE_SEMAPHORE : MMS_TYPE_QUEUE;
+}
+
+static int make(const struct mms_place *place,
+		const struct mms_opening *opening)
+{
+	struct mms_plan plan;
+	int r = opening->sem ? mms_birth_plan_sem(opening->sem, &plan)
+			     : mms_birth_plan(opening->port, &plan);
+
+	if (r)
+		return r;
+	return mms_birth(place, &plan,
+			 opening->mode == MMSOCK_CREATE_NEW_OVERWRITE);
+}
+
 /*
  * One attempt to have an open file, by the mode.  *ret_created tells whether it
  * was made here.  The descriptor, or -errno; -EAGAIN to look again.
  */
 static int find_or_make(const struct mms_place *place,
-			const struct mmsock_options *options, bool *ret_created)
+			const struct mms_opening *opening, bool *ret_created)
 {
 	struct stat status;
 	int fd = -ENOENT;
 
 	*ret_created = false;
-	if (options->mode == MMSOCK_CONNECT_OR_CREATE ||
-	    options->mode == MMSOCK_CONNECT_TO_EXISTING)
+	if (opening->mode == MMSOCK_CONNECT_OR_CREATE ||
+	    opening->mode == MMSOCK_CONNECT_TO_EXISTING)
 		fd = mms_port_open_file(place, O_RDWR, &status);
-	if (fd != -ENOENT || options->mode == MMSOCK_CONNECT_TO_EXISTING)
+	if (fd != -ENOENT || opening->mode == MMSOCK_CONNECT_TO_EXISTING)
 		return fd;
 	*ret_created = true;
-	fd = mms_birth(place, options,
-		       options->mode == MMSOCK_CREATE_NEW_OVERWRITE);
-	if (fd == -EEXIST && options->mode == MMSOCK_CONNECT_OR_CREATE)
+	fd = make(place, opening);
+	if (fd == -EEXIST && opening->mode == MMSOCK_CONNECT_OR_CREATE)
 		return -EAGAIN;
 	return fd;
 }
 
 /* Attach, as often as the port changes hands under us. */
 static int attach(struct mms_port *port, const struct mms_place *place,
-		  const struct mmsock_options *options)
+		  const struct mms_opening *opening)
 {
 	int attempt;
 	bool created;
@@ -205,13 +219,13 @@ static int attach(struct mms_port *port, const struct mms_place *place,
 	int r = -ESTALE;
 
 	for (attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
-		fd = find_or_make(place, options, &created);
+		fd = find_or_make(place, opening, &created);
 		if (fd == -EAGAIN)
 			continue;
 		if (fd < 0)
 			return fd;
-		r = mms_port_attach(port, place, fd, options->role,
-				    options->flags & MMSOCK_POPULATE);
+		r = mms_port_attach(port, place, fd, opening->role,
+				    opening->populate);
 		/* What we made ourselves and lost again is not made twice. */
 		if (r != -ESTALE || created)
 			return r;
@@ -238,47 +252,61 @@ static void init_waiting(struct mmsock *handle, int64_t spin_ns)
 	};
 }
 
-static void init_handle(struct mmsock *handle,
-			const struct mmsock_options *options)
+static void init_handle(struct mmsock *handle, int64_t spin_ns)
 {
-	handle->keep_open = options->flags & MMSOCK_KEEP_OPEN;
 	handle->seen_sender = handle->port.scene.senders > 0;
 	handle->wall_offset_ns = mms_clock_ns(CLOCK_REALTIME) - mms_now_ns();
 	handle->link_checked_ns = mms_coarse_ns();
-	init_waiting(handle, options->spin_ns);
+	init_waiting(handle, spin_ns);
 }
 
-static int place_for(struct mms_place *place, const char *port,
-		     const struct mmsock_options *options)
+static int place_for(struct mms_place *place, const char *name,
+		     const struct mms_opening *opening)
 {
-	if (options->mode == MMSOCK_CONNECT_TO_EXISTING)
-		return mms_place_init_existing(place, port, options->dir);
-	return mms_place_init(place, port, options->dir);
+	if (opening->mode > MMSOCK_CREATE_NEW_EXCLUSIVE)
+		return mms_fail(-EINVAL, "open mode %u is not known",
+				opening->mode);
+	if (opening->mode == MMSOCK_CONNECT_TO_EXISTING)
+		return mms_place_init_existing(place, name, opening->dir);
+	return mms_place_init(place, name, opening->dir);
 }
 
-static int open_handle(struct mmsock *handle, const char *port,
-		       const struct mmsock_options *options)
+int mms_open_handle(struct mmsock *handle, const char *name,
+		    const struct mms_opening *opening)
 {
 	struct mms_place place;
-	int r = place_for(&place, port, options);
+	int r = place_for(&place, name, opening);
 
 	if (r)
 		return r;
 	mms_fork_lock();
 	handle->fork_token = mms_fork_token();
-	r = handle->fork_token > 0 ? attach(&handle->port, &place, options)
+	r = handle->fork_token > 0 ? attach(&handle->port, &place, opening)
 				   : (int)handle->fork_token;
 	mms_fork_unlock();
 	mms_place_fini(&place);
 	if (!r)
-		init_handle(handle, options);
+		init_handle(handle, opening->spin_ns);
 	return r;
+}
+
+static struct mms_opening opening_for(const struct mmsock_options *options)
+{
+	return (struct mms_opening){
+		.dir = options->dir,
+		.mode = options->mode,
+		.role = options->role,
+		.populate = options->flags & MMSOCK_POPULATE,
+		.spin_ns = options->spin_ns,
+		.port = options,
+	};
 }
 
 int mmsock_open(const char *port, const struct mmsock_options *options,
 		struct mmsock **ret_handle)
 {
 	struct mmsock_options checked = MMSOCK_OPTIONS_INIT;
+	struct mms_opening opening;
 	struct mmsock *handle;
 	int r;
 
@@ -288,50 +316,74 @@ int mmsock_open(const char *port, const struct mmsock_options *options,
 	handle = calloc(1, sizeof(*handle));
 	if (!handle)
 		return mms_failed(-ENOMEM);
-	r = open_handle(handle, port, &checked);
+	opening = opening_for(&checked);
+	r = mms_open_handle(handle, port, &opening);
 	if (r) {
 		free(handle);
 		return mms_failed(r);
 	}
+	handle->keep_open = checked.flags & MMSOCK_KEEP_OPEN;
 	*ret_handle = handle;
 	return 0;
 }
 
-/* Is there a port that can be opened, where creating found one? */
-static int check_existing(int fd)
+/* Is it one that can be opened, where creating found a file? */
+static int check_existing(int fd, uint32_t type)
 {
 	struct mms_header header;
 	struct stat status;
+	int r;
 
 	if (fstat(fd, &status))
 		return -errno;
-	return mms_header_read(fd, &status, &header);
+	r = mms_header_read(fd, &status, &header);
+	return r ? r : mms_header_check_type(&header, type);
 }
 
-int mmsock_create(const char *port, const struct mmsock_options *options)
+int mms_create(const char *name, const struct mms_opening *opening)
 {
-	struct mmsock_options checked = MMSOCK_OPTIONS_INIT;
 	struct mms_place place;
 	bool created;
 	int fd;
 	int r;
 
-	r = read_options(options, &checked);
-	if (!r && checked.mode == MMSOCK_CONNECT_TO_EXISTING)
-		r = mms_fail(-EINVAL, "this mode creates nothing");
-	if (!r)
-		r = mms_place_init(&place, port, checked.dir);
+	if (opening->mode == MMSOCK_CONNECT_TO_EXISTING)
+		return mms_fail(-EINVAL, "this mode creates nothing");
+	r = place_for(&place, name, opening);
 	if (r)
-		return mms_failed(r);
+		return r;
 	do {
-		fd = find_or_make(&place, &checked, &created);
+		fd = find_or_make(&place, opening, &created);
 	} while (fd == -EAGAIN);
 	mms_place_fini(&place);
 	if (fd < 0)
-		return mms_failed(fd);
-	r = created ? 1 : check_existing(fd);
+		return fd;
+	r = created ? 1 : check_existing(fd, type_of(opening));
 	close(fd);
+	return r;
+}
+
+int mmsock_create(const char *port, const struct mmsock_options *options)
+{
+	struct mmsock_options checked = MMSOCK_OPTIONS_INIT;
+	struct mms_opening opening;
+	int r = read_options(options, &checked);
+
+	if (!r) {
+		opening = opening_for(&checked);
+		r = mms_create(port, &opening);
+	}
 	return r < 0 ? mms_failed(r) : r;
+}
+
+void mms_close_handle(struct mmsock *handle)
+{
+	if (mms_forked(handle->fork_token)) {
+		mms_port_disown(&handle->port);
+	} else {
+		mms_end_loan(handle);
+		mms_port_detach(&handle->port);
+	}
 }
 
 void mmsock_close(struct mmsock *handle)
@@ -340,12 +392,7 @@ void mmsock_close(struct mmsock *handle)
 
 	if (!handle)
 		return;
-	if (mms_forked(handle->fork_token)) {
-		mms_port_disown(&handle->port);
-	} else {
-		mms_end_loan(handle);
-		mms_port_detach(&handle->port);
-	}
+	mms_close_handle(handle);
 	free(handle);
 	errno = saved;
 }

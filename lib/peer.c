@@ -23,14 +23,15 @@
  * predecessor's business first: a lock word that names the slot belongs to the
  * dead one, and from here on nobody but us could ever certify that.
  *
- * Labels of this file: P1 with I3 (inspect.c), P3 with P4 (recv.c), F2, F3 and F4
- * with W1 (wait.c).
+ * Labels of this file: P1 with I3 (inspect.c), P3 with P4 (recv.c), F2, F3, F4, F7
+ * and F8 with W1 (wait.c).
  */
 #include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -98,6 +99,16 @@ void mms_asker_close(struct mms_port *port)
 	if (mms_asker_is_ours(port, &status))
 		close(port->asker);
 	port->asker = -1;
+}
+
+int mms_open_again(int fd, int flags)
+{
+	char path[40];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, flags);
+	return again < 0 ? -errno : again;
 }
 
 /*
@@ -196,6 +207,48 @@ static int inherit_ends(struct mms_port *port)
 	return r;
 }
 
+void mms_peer_wake_units(struct mms_port *port, uint64_t count)
+{
+	unsigned most = mms_load(&port->units.pool->wide) ? MMS_EVERYBODY
+							  : (unsigned)count;
+
+	/* [F7] pairs with [W1]: the units are given before asked is read. */
+	mms_fence_after_locked();
+	mms_wake(&port->control->signals.data, most);
+}
+
+static void note_inherited(struct mms_port *port, uint64_t count)
+{
+	if (!count)
+		return;
+	mms_add(&port->control->census.takeovers, 1);
+	mms_peer_wake_units(port, count);
+}
+
+static int inherit(struct mms_port *port)
+{
+	if (port->header.type != MMS_TYPE_SEMAPHORE)
+		return inherit_ends(port);
+	/* Units that the slot's last owner died with. */
+	note_inherited(port, mms_units_settle(&port->units, port->slot));
+	return 0;
+}
+
+/*
+ * With the first owner, waiters have somebody to look for, and those who sleep
+ * have to be told.
+ */
+static void become_owner(struct mms_port *port)
+{
+	bool first = !mms_load(&port->units.pool->owners);
+
+	mms_add(&port->units.pool->owners, 1);
+	/* [F8] pairs with [W1]: owners before asked is read. */
+	mms_fence();
+	if (first)
+		mms_wake(&port->control->signals.data, MMS_EVERYBODY);
+}
+
 /* What a row has counted goes to the port's totals. */
 static void add_to_totals(struct mms_census *census, const struct mms_row *row)
 {
@@ -267,13 +320,15 @@ int mms_peer_enter(struct mms_port *port)
 	struct mms_census *census = &port->control->census;
 	int r;
 
-	r = inherit_ends(port);
+	r = inherit(port);
 	if (r)
 		return r;
 	bury(port);
 	port->scene = look_around(port);
 	if (port->role & MMSOCK_SENDER)
 		port->scene.joined++;
+	if (port->role & MMSOCK_OWNER)
+		become_owner(port);
 	write_row(port);
 	if (port->role & MMSOCK_SENDER)
 		mms_add(&census->senders_joined, 1);
@@ -286,6 +341,50 @@ int mms_peer_enter(struct mms_port *port)
 }
 
 /*
+ * The row of a dead owner is settled by who holds its byte, for the moment that
+ * this takes, through a description of its own: with a byte that was taken
+ * through the asker's, a child that has inherited the asker would keep it.
+ */
+static uint64_t bury_owner(struct mms_port *port, unsigned slot)
+{
+	uint64_t count = 0;
+	struct stat status;
+	int fd = mms_open_again(port->asker, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = open(port->path,
+			  O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	if (!fstat(fd, &status) && status.st_dev == port->device &&
+	    status.st_ino == port->inode &&
+	    !mms_byte_take(fd, MMS_SLOT_BYTE + slot))
+		count = mms_units_settle(&port->units, slot);
+	close(fd);
+	return count;
+}
+
+bool mms_peer_bury_owners(struct mms_port *port)
+{
+	uint64_t all = 0;
+	uint64_t count;
+	unsigned slot;
+
+	for (slot = 0; slot < port->header.slots; slot++) {
+		if (slot == port->slot ||
+		    !mms_units_may_hold(&port->units, slot) ||
+		    mms_peer_is_dead(port, slot) != 1)
+			continue;
+		mms_fork_lock();
+		count = bury_owner(port, slot);
+		mms_fork_unlock();
+		note_inherited(port, count);
+		all += count;
+	}
+	return all > 0;
+}
+
+/*
  * The last sender ends the stream.  Two who leave at the same time both clear
  * their rows, fence and look: at least one sees the other's row cleared.
  */
@@ -293,6 +392,9 @@ void mms_peer_leave(struct mms_port *port)
 {
 	struct mms_signals *signals = &port->control->signals;
 
+	if (port->role & MMSOCK_OWNER)
+		mms_peer_wake_units(port,
+				    mms_units_settle(&port->units, port->slot));
 	add_to_totals(&port->control->census, port->row);
 	/* [P3] pairs with [P4]: our messages before our leaving. */
 	mms_store_release32(&port->row->role, 0);

@@ -28,6 +28,9 @@ int mms_byte_give(int fd, int64_t byte);
  */
 int mms_bytes_held(int fd, int64_t byte, int64_t count);
 
+/* The file of a descriptor, with an open file description of its own. */
+int mms_open_again(int fd, int flags);
+
 /* The second descriptor of a port, through which others are asked about. */
 
 /* Is it still what it was opened for?  Its status comes along. */
@@ -56,7 +59,16 @@ uint64_t mms_peer_senders_died(struct mms_port *port);
 /* Settle what the last owner of our slot left behind, and write our row. */
 int mms_peer_enter(struct mms_port *port);
 
-/* Clear our row and tell those who wait for us. */
+/*
+ * Give back the units that the dead hold, and wake who waits for them; true if
+ * there were any.
+ */
+bool mms_peer_bury_owners(struct mms_port *port);
+
+/* Wake those who wait for units, after @count were given. */
+void mms_peer_wake_units(struct mms_port *port, uint64_t count);
+
+/* Give back the units that we hold, clear our row and tell those who wait for us. */
 void mms_peer_leave(struct mms_port *port);
 
 /* What a row says of itself. */

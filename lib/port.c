@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -132,8 +131,8 @@ static int map_views(struct mms_port *port, int fd)
 	port->mapped = file + ring;
 	if (mmap(base, file, access, MAP_SHARED | MAP_FIXED, fd, 0) ==
 		    MAP_FAILED ||
-	    mmap(base + file, ring, access, MAP_SHARED | MAP_FIXED, fd,
-		 offset) == MAP_FAILED ||
+	    (ring && mmap(base + file, ring, access, MAP_SHARED | MAP_FIXED, fd,
+			  offset) == MAP_FAILED) ||
 	    madvise(base, port->mapped, MADV_DONTFORK))
 		return -errno;
 	return 0;
@@ -143,6 +142,16 @@ static void point_into(struct mms_port *port)
 {
 	port->control = (void *)(port->base + MMS_CONTROL_OFFSET);
 	port->rows = (void *)(port->base + MMS_ROWS_OFFSET);
+	if (port->header.type == MMS_TYPE_SEMAPHORE) {
+		port->units = (struct mms_units){
+			.pool = (void *)(port->base + MMS_POOL_OFFSET),
+			.rows = port->rows,
+			.slots = port->header.slots,
+			.maximum = port->header.max_message,
+			.owned = port->role & MMSOCK_OWNER,
+		};
+		return;
+	}
 	port->ring = (struct mms_ring){
 		.data = port->base + port->header.ring_offset,
 		.bytes = port->header.ring_bytes,
@@ -160,11 +169,9 @@ static int open_asker(struct mms_port *port, const struct mms_place *place,
 		      int fd)
 {
 	const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	char path[40];
 	struct stat status;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	port->asker = open(path, flags & ~O_NOFOLLOW);
+	port->asker = mms_open_again(fd, flags & ~O_NOFOLLOW);
 	if (port->asker < 0)
 		port->asker = openat(place->dir_fd, place->leaf, flags);
 	if (port->asker < 0)
@@ -183,7 +190,7 @@ static int take_slot(struct mms_port *port, int fd)
 			continue;
 		if (r)
 			return r;
-		port->slot = port->ring.slot = slot;
+		port->slot = port->ring.slot = port->units.slot = slot;
 		port->row = &port->rows[slot];
 		return 0;
 	}
@@ -280,16 +287,31 @@ static bool still_named(const struct mms_port *port,
 	       status.st_dev == port->device && status.st_ino == port->inode;
 }
 
+static int check_contents(const struct mms_port *port)
+{
+	uint64_t word;
+
+	if (port->header.type == MMS_TYPE_SEMAPHORE) {
+		word = mms_load(&port->units.pool->units);
+		if (!mms_units_are_plausible(&port->units, word))
+			return mms_fail(-EBADMSG,
+					"the semaphore's value is impossible");
+	} else if (!mms_ring_is_plausible(&port->ring)) {
+		return mms_fail(-EBADMSG,
+				"the ring's positions are impossible");
+	}
+	return 0;
+}
+
 static int enter(struct mms_port *port, const struct mms_place *place)
 {
 	int r;
 
 	if (state_of(port) != MMS_READY)
 		return -ESTALE;
-	if (!mms_ring_is_plausible(&port->ring))
-		return mms_fail(-EBADMSG,
-				"the ring's positions are impossible");
-	r = mms_peer_enter(port);
+	r = check_contents(port);
+	if (!r)
+		r = mms_peer_enter(port);
 	if (r)
 		return r;
 	if (still_named(port, place) && state_of(port) == MMS_READY)
@@ -320,6 +342,12 @@ static void populate_ring(struct mms_port *port)
 	madvise(port->ring.data, length, advice);
 }
 
+static uint32_t type_for(unsigned role)
+{
+	return role & (MMSOCK_OWNER | MMSOCK_PLAIN) ? MMS_TYPE_SEMAPHORE
+						    : MMS_TYPE_QUEUE;
+}
+
 int mms_port_attach(struct mms_port *port, const struct mms_place *place,
 		    int fd, unsigned role, bool populate)
 {
@@ -329,6 +357,8 @@ int mms_port_attach(struct mms_port *port, const struct mms_place *place,
 	*port = (struct mms_port){.asker = -1, .role = role};
 	r = fstat(fd, &status) ? -errno
 			       : mms_header_read(fd, &status, &port->header);
+	if (!r)
+		r = mms_header_check_type(&port->header, type_for(role));
 	if (r) {
 		close(fd);
 		return r;

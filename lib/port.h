@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port.h - a port file that is open: checked, mapped, and a slot in it
+ * port.h - a port or semaphore file that is open: checked, mapped, a slot in it
  */
 #ifndef MMS_PORT_H
 #define MMS_PORT_H
@@ -14,6 +14,7 @@
 #include "lock.h"
 #include "name.h"
 #include "ring.h"
+#include "units.h"
 
 /*
  * What a newcomer finds.  Looked at before anyone can see his row: a sender who
@@ -32,8 +33,9 @@ struct mms_port {
 	size_t mapped;
 	struct mms_control *control;
 	struct mms_row *rows;
-	struct mms_row *row; /* ours */
-	struct mms_ring ring;
+	struct mms_row *row;    /* ours */
+	struct mms_ring ring;   /* of a port, or */
+	struct mms_units units; /* of a semaphore */
 	unsigned slot;
 	unsigned role;
 	struct mms_scene scene;
@@ -53,8 +55,8 @@ int mms_port_open_file(const struct mms_place *place, int flags,
 		       struct stat *ret_status);
 
 /*
- * Become a participant of the open file @fd, which is closed in every case.
- * -ESTALE where the file is no longer at @place or no longer in use: look again.
+ * Become a participant of the open file @fd, which is closed in every case.  The
+ * role tells whether it has to be a port or a semaphore; -ENOTSOCK.  -ESTALE where the file is no longer at @place or no longer in use: look again.
  */
 int mms_port_attach(struct mms_port *port, const struct mms_place *place,
 		    int fd, unsigned role, bool populate);

@@ -85,13 +85,21 @@ static void print_control(void)
 	WHOLE(control);
 }
 
+static void print_pool(void)
+{
+	MEMBER(pool, units);
+	MEMBER(pool, owners);
+	MEMBER(pool, wide);
+	WHOLE(pool);
+}
+
 static void print_row(void)
 {
 	MEMBER(row, role);
 	MEMBER(row, activity);
 	MEMBER(row, pid);
 	MEMBER(row, generation);
-	MEMBER(row, reserved);
+	MEMBER(row, confirmed);
 	MEMBER(row, since_ns);
 	MEMBER(row, program);
 	MEMBER(row, sent);
@@ -102,6 +110,8 @@ static void print_row(void)
 	MEMBER(row, blocked_ns);
 	MEMBER(row, late_wakes);
 	MEMBER(row, robbed);
+	MEMBER(row, held);
+	MEMBER(row, journal);
 	WHOLE(row);
 }
 
@@ -111,10 +121,13 @@ static void print_numbers(void)
 	NUMBER(MMS_LAYOUT_VERSION);
 	NUMBER(MMS_BYTE_ORDER);
 	NUMBER(MMS_ENGINE_RING);
+	NUMBER(MMS_ENGINE_UNITS);
 	NUMBER(MMS_TYPE_QUEUE);
+	NUMBER(MMS_TYPE_SEMAPHORE);
 	NUMBER(MMS_PAGE);
 	NUMBER(MMS_GROUP);
 	NUMBER(MMS_CONTROL_OFFSET);
+	NUMBER(MMS_POOL_OFFSET);
 	NUMBER(MMS_ROWS_OFFSET);
 	NUMBER(MMS_RECORD_ALIGN);
 	NUMBER(MMS_HEADER_SIZE);
@@ -126,6 +139,11 @@ static void print_numbers(void)
 	NUMBER(MMS_CLOSED);
 	NUMBER(MMS_REPLACED);
 	NUMBER(MMS_ATTACHED);
+	NUMBER(MMS_UNITS_VALUE);
+	NUMBER(MMS_UNITS_OWNER_SHIFT);
+	NUMBER(MMS_UNITS_OWNER);
+	NUMBER(MMS_UNITS_VERSION_STEP);
+	NUMBER(MMS_UNITS_VERSION);
 	NUMBER(MMS_RECORD_MARK);
 	NUMBER(MMS_RECORD_FIXED);
 	NUMBER(MMS_RECORD_LENGTH);
@@ -133,9 +151,12 @@ static void print_numbers(void)
 	NUMBER(MMS_SLOT_MASK);
 	NUMBER(MMSOCK_SENDER);
 	NUMBER(MMSOCK_RECEIVER);
+	NUMBER(MMSOCK_OWNER);
+	NUMBER(MMSOCK_PLAIN);
 	NUMBER(MMSOCK_SLOTS_MAX);
 	NUMBER(MMSOCK_RING_MIN);
 	NUMBER(MMSOCK_RING_MAX);
+	NUMBER(MMSOCK_SEM_VALUE_MAX);
 }
 
 int main(void)
@@ -143,6 +164,7 @@ int main(void)
 	print_header();
 	print_parts();
 	print_control();
+	print_pool();
 	print_row();
 	print_numbers();
 	return 0;

@@ -336,7 +336,7 @@ static void test_remove_stale(void)
 
 	create_port("p", 4096, 3);
 	CHECK_INT(try_remove(MMSOCK_REMOVE_STALE), -EBUSY);
-	CHECK_STR(mmsock_error_text(-EBUSY), "the port is not stale");
+	CHECK_STR(mmsock_error_text(-EBUSY), "it is not stale");
 	start_attached(&kid, MMSOCK_RECEIVER);
 	kid_end(&kid);
 	CHECK_INT(try_remove(MMSOCK_REMOVE_STALE), -EBUSY);

@@ -16,12 +16,12 @@
 
 static struct mms_header plan_of(const struct mmsock_options *options)
 {
-	struct mms_header header;
+	struct mms_plan plan;
 
-	CHECK_INT(mms_birth_plan(options, &header), 0);
-	header.check = mms_header_check(&header);
-	CHECK_INT(mms_header_validate(&header, header.file_bytes), 0);
-	return header;
+	CHECK_INT(mms_birth_plan(options, &plan), 0);
+	plan.header.check = mms_header_check(&plan.header);
+	CHECK_INT(mms_header_validate(&plan.header, plan.header.file_bytes), 0);
+	return plan.header;
 }
 
 static void test_defaults(void)
@@ -60,9 +60,9 @@ static void test_rounding(void)
 static void expect_refusal(const struct mmsock_options *options,
 			   const char *text)
 {
-	struct mms_header header;
+	struct mms_plan plan;
 
-	CHECK_INT(mms_birth_plan(options, &header), -EINVAL);
+	CHECK_INT(mms_birth_plan(options, &plan), -EINVAL);
 	printf("# %s\n", mmsock_error_text(-EINVAL));
 	CHECK(strstr(mmsock_error_text(-EINVAL), text));
 }

@@ -28,13 +28,13 @@ struct damage {
 static struct mms_header good_header(void)
 {
 	struct mmsock_options options = MMSOCK_OPTIONS_INIT;
-	struct mms_header header;
+	struct mms_plan plan;
 
 	options.ring_bytes = 8192;
 	options.slots = 3;
-	CHECK_INT(mms_birth_plan(&options, &header), 0);
-	header.check = mms_header_check(&header);
-	return header;
+	CHECK_INT(mms_birth_plan(&options, &plan), 0);
+	plan.header.check = mms_header_check(&plan.header);
+	return plan.header;
 }
 
 static const struct damage fatal[] = {

@@ -331,7 +331,8 @@ static void test_removed(void)
 
 static void test_arguments(void)
 {
-	struct mmsock_info info = {.size = sizeof(info) - 1};
+	const size_t least = offsetof(struct mmsock_info, value);
+	struct mmsock_info info = {.size = least - 1};
 
 	fresh_dir();
 	CHECK_INT(mmsock_inspect("p", NULL, &info), -EINVAL);
