@@ -27,7 +27,7 @@ LIB = admin birth error futex header inspect lock mmsock name peer port recv \
 LIB_HEADERS = admin atomic birth copy deadline error futex handle header \
 	inspect layout lock name peer port ring run units wait \
 	# EOL
-TOOLS = cat create ls recv rm send \
+TOOLS = cat create ls recv rm sem send \
 	# EOL
 # Every tool is linked with tool and what it needs, most tools with more.
 TOOL_PARTS = number signals tool \
@@ -44,6 +44,8 @@ LS_PARTS = columns participants ports select values \
 	# EOL
 RM_PARTS = select users \
 	# EOL
+SEM_PARTS = command make users \
+	# EOL
 BIN_HEADERS = cat columns command framing inlet make outlet participants \
 	ports pour progress relay select sinks stream taker team tool users values \
 	# EOL
@@ -55,10 +57,10 @@ STRESS = processes ring_threads \
 TEST_HEADERS = check random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = cat completion create examples faults framing ls pipelines recv regressions \
-	rm send \
+	rm sem send \
 	# EOL
 MAN3 = libmmsock mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
-	mmsock_reserve mmsock_run_new mmsock_send mmsock_wait_peers \
+	mmsock_reserve mmsock_run_new mmsock_sem mmsock_send mmsock_wait_peers \
 	# EOL
 MAN5 = mmsock-framing mmsock-port \
 	# EOL
@@ -91,7 +93,7 @@ UNIT_BINS = $(UNIT:%=$(BUILD)/tests/unit/%)
 STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
 
 PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
-	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS))
+	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS))
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) tests/abi/layout.c
@@ -144,6 +146,7 @@ $(BUILD)/bin/mmsock-cat: $(CAT_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-create: $(CREATE_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-ls: $(LS_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-rm: $(RM_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-sem: $(SEM_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-ls: private TOOL_LIBS = -lsmartcols
 $(BUILD)/obj/bin/columns.o: private BIN_CFLAGS += $(SMARTCOLS_CFLAGS)
 SMARTCOLS_CFLAGS = $(shell pkg-config --cflags smartcols)

@@ -9,6 +9,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,20 @@ void command_hold_signals(struct command *command)
 	sigaddset(held, SIGQUIT);
 	sigaddset(held, SIGTERM);
 	sigprocmask(SIG_BLOCK, held, &command->before);
+}
+
+/*
+ * The kernel kills us with our parent.  One who died before that was asked for is
+ * not our parent any more.
+ */
+static void tie_to(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+		warn("prctl");
+		_exit(TOOL_SYSTEM);
+	}
+	if (getppid() != parent)
+		raise(SIGKILL);
 }
 
 static noreturn void become(char **argv, const sigset_t *mask)
@@ -62,13 +77,17 @@ static int attend(pid_t child, const sigset_t *held)
 
 int command_run(const struct command *command, char **argv)
 {
+	pid_t parent = getpid();
 	pid_t child = fork();
 
 	if (child < 0) {
 		warn("fork");
 		return TOOL_SYSTEM;
 	}
-	if (child == 0)
+	if (child == 0) {
+		if (command->is_tied)
+			tie_to(parent);
 		become(argv, &command->before);
+	}
 	return attend(child, &command->held);
 }

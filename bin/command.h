@@ -6,10 +6,12 @@
 #define COMMAND_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 struct command {
 	sigset_t held;
 	sigset_t before; /* what was blocked, and is again for the command */
+	bool is_tied;    /* killed when the tool dies, whatever it dies of */
 };
 
 /*
@@ -17,7 +19,7 @@ struct command {
  *
  * From now on SIGHUP, SIGINT, SIGQUIT and SIGTERM do not end the tool; those
  * that come before the command runs wait for it.  To be called before the tool
- * makes anything that it must undo.
+ * makes anything that it must undo.  Leaves is_tied alone.
  */
 void command_hold_signals(struct command *command);
 

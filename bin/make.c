@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <bsd/grp.h>
-
 #include "tool.h"
 
 enum option {
@@ -53,30 +51,6 @@ static uint64_t positive_size(const struct tool_seen *seen)
 	return size;
 }
 
-/* No permissions stand for the default in the library, too. */
-static unsigned some_mode(const struct tool_seen *seen)
-{
-	unsigned mode = tool_mode(seen);
-
-	if (mode == 0)
-		tool_usage(seen->tool, "--mode: nobody could use the port");
-	return mode;
-}
-
-static int64_t group_id(const struct tool_seen *seen)
-{
-	uint64_t number;
-	gid_t gid;
-
-	if (gid_from_group(seen->argument, &gid) == 0)
-		return gid;
-	if (tool_parse_count(seen->argument, &number) < 0 ||
-	    number >= UINT32_MAX)
-		tool_usage(seen->tool, "--group: unknown group '%s'",
-			   seen->argument);
-	return (int64_t)number;
-}
-
 static unsigned type_number(const struct tool_seen *seen)
 {
 	if (strcmp(seen->argument, "queue") != 0)
@@ -98,13 +72,13 @@ void make_take(const struct tool_seen *seen, struct make *make)
 		asked->dir = seen->argument;
 		break;
 	case GROUP:
-		asked->group = group_id(seen);
+		asked->group = tool_group(seen);
 		break;
 	case MAX_MESSAGE:
 		asked->max_message = positive_size(seen);
 		break;
 	case MODE:
-		asked->permissions = some_mode(seen);
+		asked->permissions = tool_mode(seen);
 		break;
 	case QUIET:
 		make->verbose = false;
@@ -128,16 +102,8 @@ static uint64_t rounded_ring(uint64_t bytes)
 	return ring;
 }
 
-struct wish {
-	const char *field;
-	bool is_asked; /* a default is no wish */
-	bool is_octal;
-	uint64_t asked;
-	uint64_t found;
-};
-
 /* As the option takes it; the caller has room for 22 digits. */
-static const char *digits(char *text, size_t size, const struct wish *wish,
+static const char *digits(char *text, size_t size, const struct make_wish *wish,
 			  uint64_t value)
 {
 	(void)snprintf(text, size, wish->is_octal ? "%04" PRIo64 : "%" PRIu64,
@@ -145,22 +111,32 @@ static const char *digits(char *text, size_t size, const struct wish *wish,
 	return text;
 }
 
-static int report_difference(const char *port, const struct wish *wish)
+static int report_difference(const char *kind, const char *name,
+			     const struct make_wish *wish)
 {
 	char found[24], asked[24];
 
-	warnx("port '%s': exists and differs: %s is %s, not %s "
+	warnx("%s '%s': exists and differs: %s is %s, not %s "
 	      "(replace it with --overwrite)",
-	      port, wish->field,
+	      kind, name, wish->field,
 	      digits(found, sizeof(found), wish, wish->found),
 	      digits(asked, sizeof(asked), wish, wish->asked));
 	return TOOL_CANNOT_CREATE;
 }
 
+int make_compare(const char *kind, const char *name,
+		 const struct make_wish *wishes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (wishes[i].is_asked && wishes[i].asked != wishes[i].found)
+			return report_difference(kind, name, &wishes[i]);
+	return TOOL_OK;
+}
+
 static int compare(const struct mmsock_options *asked, const char *port,
 		   const struct mmsock_info *found)
 {
-	const struct wish wishes[] = {
+	const struct make_wish wishes[] = {
 		{"type", asked->type, false, asked->type, found->type},
 		{"bytes", asked->ring_bytes, false,
 		 rounded_ring(asked->ring_bytes), found->ring_bytes},
@@ -172,28 +148,32 @@ static int compare(const struct mmsock_options *asked, const char *port,
 		 found->gid},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
-		if (wishes[i].is_asked && wishes[i].asked != wishes[i].found)
-			return report_difference(port, &wishes[i]);
-	return TOOL_OK;
+	return make_compare("port", port, wishes, ARRAY_SIZE(wishes));
+}
+
+int make_check_usable(const char *kind, const char *name,
+		      const struct mmsock_info *found)
+{
+	bool foreign = found->state == MMSOCK_STATE_FOREIGN_LAYOUT;
+
+	if (!foreign && found->state != MMSOCK_STATE_CORRUPT)
+		return TOOL_OK;
+	warnx("%s '%s': %s", kind, name, found->detail);
+	return tool_status(TOOL_CREATE, foreign ? -EPROTONOSUPPORT : -EBADMSG);
 }
 
 static int judge(const struct mmsock_options *asked, const char *port,
 		 const struct mmsock_info *found)
 {
-	bool foreign = found->state == MMSOCK_STATE_FOREIGN_LAYOUT;
+	int status = make_check_usable("port", port, found);
 
-	if (!foreign && found->state != MMSOCK_STATE_CORRUPT)
-		return compare(asked, port, found);
-	warnx("port '%s': %s", port, found->detail);
-	return tool_status(TOOL_CREATE, foreign ? -EPROTONOSUPPORT : -EBADMSG);
+	return status ? status : compare(asked, port, found);
 }
 
 /* What was there a moment ago may be gone: -ENOENT. */
-static int look(const char *port, const char *dir,
-		struct mmsock_info *ret_found)
+int make_look(const char *name, const char *dir, struct mmsock_info *ret_found)
 {
-	int r = mmsock_inspect(port, dir, ret_found);
+	int r = mmsock_inspect(name, dir, ret_found);
 
 	return r == 0 && ret_found->state == MMSOCK_STATE_REMOVED ? -ENOENT : r;
 }
@@ -209,7 +189,7 @@ int make_port(const struct make *make, const char *port, bool *ret_made)
 		*ret_made = r > 0;
 		if (r != 0)
 			break;
-		r = look(port, options->dir, &found);
+		r = make_look(port, options->dir, &found);
 	} while (r == -ENOENT);
 	if (r < 0)
 		return tool_port_error(TOOL_CREATE, port, options->dir, r);

@@ -37,6 +37,29 @@ void make_take(const struct tool_seen *seen, struct make *make);
  */
 int make_port(const struct make *make, const char *port, bool *ret_made);
 
+/* A field of what is to be made, and of what is there. */
+struct make_wish {
+	const char *field;
+	bool is_asked; /* a default is no wish */
+	bool is_octal;
+	uint64_t asked;
+	uint64_t found;
+};
+
+/*
+ * make_compare - is what is there as was asked?  If not, names the first field
+ * that differs.  @kind is "port" or "semaphore".
+ */
+int make_compare(const char *kind, const char *name,
+		 const struct make_wish *wishes, size_t count);
+
+/* make_look - mmsock_inspect() of what is still there; else -ENOENT */
+int make_look(const char *name, const char *dir, struct mmsock_info *ret_found);
+
+/* make_check_usable - what was looked at is neither damaged nor foreign */
+int make_check_usable(const char *kind, const char *name,
+		      const struct mmsock_info *found);
+
 /* make_undo - remove a port that was made; it may be gone already */
 int make_undo(const struct make *make, const char *port);
 

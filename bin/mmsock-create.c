@@ -183,7 +183,7 @@ static int run(const struct command *command, char **argv, const char *port,
 static int create_and_run(const struct make *make, const char *port,
 			  char **argv)
 {
-	struct command command;
+	struct command command = {.is_tied = false};
 	int status, undone;
 	bool made;
 

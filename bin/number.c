@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * number.c - strict numbers: counts, sizes, durations, modes
+ * number.c - strict numbers: counts, sizes, durations, modes, groups
  *
  * What a script passes by mistake (an empty variable, "-1", "010", "4kfoo") is
  * an error here and never some number.  strtonum(3) and expand_number(3) let
@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <bsd/grp.h>
 
 #include <mmsock.h>
 
@@ -199,6 +201,7 @@ int64_t tool_duration(const struct tool_seen *seen)
 	return ns;
 }
 
+/* No permissions stand for the default in the library, so nobody may ask so. */
 unsigned tool_mode(const struct tool_seen *seen)
 {
 	unsigned mode;
@@ -206,7 +209,24 @@ unsigned tool_mode(const struct tool_seen *seen)
 
 	if (r < 0)
 		refuse(seen, r, "mode (as 0600, 0660)");
+	if (mode == 0)
+		tool_usage(seen->tool, "%s%s: nobody could use it",
+			   seen->dashes, seen->name);
 	return mode;
+}
+
+int64_t tool_group(const struct tool_seen *seen)
+{
+	uint64_t number;
+	gid_t gid;
+
+	if (gid_from_group(seen->argument, &gid) == 0)
+		return gid;
+	if (tool_parse_count(seen->argument, &number) < 0 ||
+	    number >= UINT32_MAX)
+		tool_usage(seen->tool, "%s%s: unknown group '%s'", seen->dashes,
+			   seen->name, seen->argument);
+	return (int64_t)number;
 }
 
 int64_t tool_env_duration(const struct tool *tool, const char *variable,

@@ -18,7 +18,9 @@ struct row {
 
 static char *role_text(const void *field, const struct column_style *style)
 {
-	static const char *const roles[] = {"none", "send", "recv", "both"};
+	static const char *const roles[] = {
+		"none", "send", "recv", "both", "owner", "5", "6", "7", "plain",
+	};
 
 	(void)style;
 	return value_word(roles, ARRAY_SIZE(roles), *(const unsigned *)field);
@@ -30,7 +32,8 @@ static char *activity_text(const void *field, const struct column_style *style)
 		"running", "spinning", "asleep", "holding", "dead",
 	};
 	static const char *const objects[] = {
-		"", ":data", ":space", ":send-end", ":recv-end", ":peers",
+		"",          ":data",  ":space", ":send-end",
+		":recv-end", ":peers", ":units",
 	};
 	const struct mmsock_peer *peer = field;
 	unsigned activity = peer->activity;
@@ -55,15 +58,15 @@ static const struct column table[] = {
 	 "process, in its own pid namespace"},
 	{"PROGRAM", &value_string, offsetof(struct row, peer.program),
 	 "name of the program"},
-	{"ROLE", &role, offsetof(struct row, peer.role), "send, recv or both"},
+	{"ROLE", &role, offsetof(struct row, peer.role), "send, recv or both; owner or plain"},
 	{"ACTIVITY", &activity, offsetof(struct row, peer),
 	 "running, spinning, asleep, holding or dead, and at what"},
 	{"SINCE", &value_time, offsetof(struct row, peer.since_ns),
 	 "time of attaching"},
 	{"SENT", &value_count, offsetof(struct row, peer.sent),
-	 "messages sent"},
+	 "messages sent, units posted"},
 	{"RECVD", &value_count, offsetof(struct row, peer.received),
-	 "messages received"},
+	 "messages received, units taken"},
 	{"SENTBYTES", &value_size, offsetof(struct row, peer.sent_bytes),
 	 "payload sent"},
 	{"RECVDBYTES", &value_size, offsetof(struct row, peer.received_bytes),
@@ -72,6 +75,8 @@ static const struct column table[] = {
 	 "waits that went to sleep"},
 	{"BLOCKED", &value_span, offsetof(struct row, peer.blocked_ns),
 	 "time spent waiting"},
+	{"HELD", &value_count, offsetof(struct row, peer.held),
+	 "units of a semaphore that it holds"},
 	{"LATEWAKES", &value_count, offsetof(struct row, peer.late_wakes),
 	 "waits that only the periodic re-check ended"},
 };
@@ -81,7 +86,7 @@ const struct column_set participants_columns = {
 	.name = "participants",
 	.columns = table,
 	.count = ARRAY_SIZE(table),
-	.usual = 13,
+	.usual = 14,
 };
 
 /* A port whose participants are being added. */
@@ -95,6 +100,11 @@ static int add(const struct mmsock_peer *peer, void *context)
 	struct visit *visit = context;
 
 	visit->row.peer = *peer;
+	if (peer->role & (MMSOCK_OWNER | MMSOCK_PLAIN))
+		visit->row.peer.sent_bytes = visit->row.peer.received_bytes =
+			VALUE_NONE;
+	if (!(peer->role & MMSOCK_OWNER))
+		visit->row.peer.held = VALUE_NONE;
 	columns_add(visit->columns, &visit->row, true);
 	return 0;
 }

@@ -22,9 +22,22 @@ struct row {
 	struct mmsock_info info;
 };
 
+/* What a port has and a semaphore has not, and the other way round. */
+static void blank(struct mmsock_info *info)
+{
+	if (info->type != MMSOCK_SEMAPHORE) {
+		info->value = info->max_value = info->held = VALUE_NONE;
+		return;
+	}
+	info->ring_bytes = info->used_bytes = info->max_message = VALUE_NONE;
+	info->messages = info->sent = info->received = VALUE_NONE;
+	info->dropped = VALUE_NONE;
+	info->senders = info->receivers = VALUE_NO_NUMBER;
+}
+
 static char *type_text(const void *field, const struct column_style *style)
 {
-	static const char *const types[] = {"0", "queue"};
+	static const char *const types[] = {"0", "queue", "2", "3", "sem"};
 
 	(void)style;
 	return value_word(types, ARRAY_SIZE(types), *(const unsigned *)field);
@@ -82,8 +95,8 @@ static const struct column_kind pids = {.text = pids_text};
 
 /* clang-format off */
 static const struct column table[] = {
-	{"NAME", &value_name, offsetof(struct row, port), "name of the port"},
-	{"TYPE", &type, offsetof(struct row, info.type), "type of the port"},
+	{"NAME", &value_name, offsetof(struct row, port), "name of the port or semaphore"},
+	{"TYPE", &type, offsetof(struct row, info.type), "queue or sem"},
 	{"CAP", &value_size, offsetof(struct row, info.ring_bytes),
 	 "size of the ring"},
 	{"USED", &value_size, offsetof(struct row, info.used_bytes),
@@ -102,6 +115,8 @@ static const struct column table[] = {
 	 "time since the creation"},
 	{"STATE", &state, offsetof(struct row, info.state),
 	 "ok, stale, removed, foreign-layout or corrupt"},
+	{"VALUE", &value_count, offsetof(struct row, info.value),
+	 "units of a semaphore that are there"},
 	{"MAXMSG", &value_size, offsetof(struct row, info.max_message),
 	 "largest message"},
 	{"SENT", &value_count, offsetof(struct row, info.sent),
@@ -121,11 +136,15 @@ static const struct column table[] = {
 	{"LAYOUT", &value_number, offsetof(struct row, info.layout),
 	 "version of the file format"},
 	{"TAKEOVERS", &value_count, offsetof(struct row, info.takeovers),
-	 "ends taken over from the dead"},
+	 "ends, or units of an owner, taken from the dead"},
 	{"LATEWAKES", &value_count, offsetof(struct row, info.late_wakes),
 	 "waits that only the periodic re-check ended"},
 	{"DIED", &value_count, offsetof(struct row, info.died),
 	 "participants that died attached"},
+	{"MAX", &value_count, offsetof(struct row, info.max_value),
+	 "largest value of a semaphore"},
+	{"HELD", &value_count, offsetof(struct row, info.held),
+	 "units that live owners hold"},
 };
 /* clang-format on */
 
@@ -133,7 +152,7 @@ const struct column_set ports_columns = {
 	.name = "ports",
 	.columns = table,
 	.count = ARRAY_SIZE(table),
-	.usual = 11,
+	.usual = 12,
 };
 
 /* A clock that was set back makes nothing younger than new. */
@@ -160,6 +179,7 @@ int ports_add(struct columns *columns, const char *port, const char *dir)
 	if (r < 0)
 		return r;
 	row.age_ns = age(info->created_ns);
+	blank(info);
 	columns_add(columns, &row,
 		    info->state != MMSOCK_STATE_FOREIGN_LAYOUT &&
 			    info->state != MMSOCK_STATE_CORRUPT);

@@ -25,6 +25,7 @@
 /* The handlers need these; nothing else here is global. */
 static atomic_int caught;
 static struct mmsock *_Atomic handles[TOOL_HANDLES_MAX];
+static struct mmsock_sem *_Atomic interrupted_sem;
 static const char *bus_port;
 
 static void install(int number, void (*handler)(int), int flags)
@@ -37,6 +38,8 @@ static void install(int number, void (*handler)(int), int flags)
 
 static void knock(int number)
 {
+	struct mmsock_sem *sem = atomic_load(&interrupted_sem);
+
 	(void)number;
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
 		struct mmsock *handle = atomic_load(&handles[i]);
@@ -44,6 +47,8 @@ static void knock(int number)
 		if (handle)
 			mmsock_interrupt(handle);
 	}
+	if (sem)
+		mmsock_sem_interrupt(sem);
 }
 
 /*
@@ -124,6 +129,13 @@ void tool_drop_handle(struct mmsock *handle)
 {
 	if (handle)
 		replace_handle(handle, NULL);
+}
+
+void tool_interrupt_sem(struct mmsock_sem *sem)
+{
+	atomic_store(&interrupted_sem, sem);
+	if (sem && atomic_load(&caught))
+		mmsock_sem_interrupt(sem);
 }
 
 int tool_signal(void)

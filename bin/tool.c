@@ -278,16 +278,44 @@ static const struct outcome outcomes[] = {
 };
 /* clang-format on */
 
+/* What is another for semaphores. */
+/* clang-format off */
+static const struct outcome sem_outcomes[] = {
+	{EACCES, TOOL_USE, TOOL_DENIED, false,
+	 "to share a semaphore, create it with -m and -g"},
+	{EBADMSG, TOOL_USE, TOOL_SOFTWARE, true,
+	 "replace it with: mmsock-sem create --overwrite"},
+	{EIDRM, TOOL_USE, TOOL_UNAVAILABLE, true,
+	 "create it again with: mmsock-sem create"},
+	{ENOENT, TOOL_USE, TOOL_NO_INPUT, true,
+	 "create it with: mmsock-sem create"},
+	{ENOSPC, TOOL_CREATE, TOOL_CANNOT_CREATE, false,
+	 "use another directory"},
+	{EOVERFLOW, -1, TOOL_NO, false, NULL},
+	{EPROTONOSUPPORT, TOOL_USE, TOOL_PROTOCOL, true,
+	 "replace it with: mmsock-sem create --overwrite"},
+	{EPROTONOSUPPORT, -1, TOOL_PROTOCOL, false, NULL},
+};
+/* clang-format on */
+
+static const struct outcome *find_in(const struct outcome *rows, size_t count,
+				     enum tool_act act, int error)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].error == abs(error) &&
+		    (rows[i].act < 0 || rows[i].act == (int)act))
+			return &rows[i];
+	}
+	return NULL;
+}
+
 static const struct outcome *find_outcome(enum tool_act act, int error)
 {
 	static const struct outcome other = {0, -1, TOOL_SYSTEM, false, NULL};
+	const struct outcome *found =
+		find_in(outcomes, ARRAY_SIZE(outcomes), act, error);
 
-	for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++) {
-		if (outcomes[i].error == abs(error) &&
-		    (outcomes[i].act < 0 || outcomes[i].act == (int)act))
-			return &outcomes[i];
-	}
-	return &other;
+	return found ? found : &other;
 }
 
 int tool_status(enum tool_act act, int error)
@@ -295,20 +323,37 @@ int tool_status(enum tool_act act, int error)
 	return error < 0 ? find_outcome(act, error)->status : TOOL_OK;
 }
 
-int tool_port_error(enum tool_act act, const char *port, const char *dir,
-		    int error)
+static int report(const char *kind, const char *name, const char *dir,
+		  const struct outcome *outcome, const char *cause)
 {
-	const char *cause = mmsock_error_text(error);
-	const struct outcome *outcome = find_outcome(act, error);
 	bool names = outcome->names_port;
 
 	if (!outcome->next)
-		warnx("port '%s': %s", port, cause);
+		warnx("%s '%s': %s", kind, name, cause);
 	else
-		warnx("port '%s': %s (%s%s%s%s%s)", port, cause, outcome->next,
-		      names && dir ? " --dir=" : "", names && dir ? dir : "",
-		      names ? " " : "", names ? port : "");
+		warnx("%s '%s': %s (%s%s%s%s%s)", kind, name, cause,
+		      outcome->next, names && dir ? " --dir=" : "",
+		      names && dir ? dir : "", names ? " " : "",
+		      names ? name : "");
 	return outcome->status;
+}
+
+int tool_port_error(enum tool_act act, const char *port, const char *dir,
+		    int error)
+{
+	return report("port", port, dir, find_outcome(act, error),
+		      mmsock_error_text(error));
+}
+
+int tool_sem_error(enum tool_act act, const char *name, const char *dir,
+		   int error)
+{
+	const struct outcome *outcome =
+		find_in(sem_outcomes, ARRAY_SIZE(sem_outcomes), act, error);
+
+	return report("semaphore", name, dir,
+		      outcome ? outcome : find_outcome(act, error),
+		      mmsock_error_text(error));
 }
 
 int tool_io_error(const char *object, int error)

@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 struct mmsock;
+struct mmsock_sem;
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -125,6 +126,9 @@ uint64_t tool_size(const struct tool_seen *seen);
 int64_t tool_duration(const struct tool_seen *seen);
 unsigned tool_mode(const struct tool_seen *seen);
 
+/* The group of that name or number; one that is not known is a usage error. */
+int64_t tool_group(const struct tool_seen *seen);
+
 /* The duration in an environment variable; @otherwise where it is not set. */
 int64_t tool_env_duration(const struct tool *tool, const char *variable,
 			  int64_t otherwise);
@@ -159,6 +163,10 @@ int tool_status(enum tool_act act, int error);
 int tool_port_error(enum tool_act act, const char *port, const char *dir,
 		    int error);
 
+/* tool_sem_error - the same for a semaphore */
+int tool_sem_error(enum tool_act act, const char *name, const char *dir,
+		   int error);
+
 /*
  * Signals
  *
@@ -171,7 +179,8 @@ int tool_port_error(enum tool_act act, const char *port, const char *dir,
  *
  * tool_add_handle() names a handle to interrupt, up to TOOL_HANDLES_MAX of them;
  * tool_drop_handle() forgets it, which is due before it is closed and may be
- * asked for one that was never named.  tool_signal() is the signal that came, or
+ * asked for one that was never named.  tool_interrupt_sem() names a semaphore's
+ * handle; NULL before it is closed.  tool_signal() is the signal that came, or
  * 0.  tool_die() ends the tool by that signal, and just returns where none came.
  *
  * A tool with threads: the others must have these signals blocked, but for
@@ -183,6 +192,7 @@ int tool_port_error(enum tool_act act, const char *port, const char *dir,
 void tool_catch_signals(const char *port);
 void tool_add_handle(struct mmsock *handle);
 void tool_drop_handle(struct mmsock *handle);
+void tool_interrupt_sem(struct mmsock_sem *sem);
 int tool_signal(void);
 void tool_die(void);
 

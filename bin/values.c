@@ -53,14 +53,18 @@ static char *string_text(const void *field, const struct column_style *style)
 
 static char *number_text(const void *field, const struct column_style *style)
 {
+	unsigned number = *(const unsigned *)field;
+
 	(void)style;
-	return value_format("%u", *(const unsigned *)field);
+	return number == VALUE_NO_NUMBER ? NULL : value_format("%u", number);
 }
 
 static char *count_text(const void *field, const struct column_style *style)
 {
+	uint64_t count = *(const uint64_t *)field;
+
 	(void)style;
-	return value_format("%" PRIu64, *(const uint64_t *)field);
+	return count == VALUE_NONE ? NULL : value_format("%" PRIu64, count);
 }
 
 static char *size_text(const void *field, const struct column_style *style)

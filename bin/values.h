@@ -5,7 +5,9 @@
 #ifndef VALUES_H
 #define VALUES_H
 
+#include <limits.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "columns.h"
 
@@ -19,6 +21,10 @@ extern const struct column_kind value_time;   /* int64_t, ns; 0: not known */
 /* Facts of the file, which are known whatever is in it: unsigned. */
 extern const struct column_kind value_mode;
 extern const struct column_kind value_owner;
+
+/* In a count or a size, and in a number: does not apply. */
+#define VALUE_NONE      UINT64_MAX
+#define VALUE_NO_NUMBER UINT_MAX
 
 /* value_format - asprintf(3) that ends the tool when memory runs out */
 char *value_format(const char *format, ...)

@@ -252,6 +252,13 @@ static int take_slowly(struct mmsock_sem *sem, uint64_t units,
 	return r;
 }
 
+static int refuse_units(const struct mms_port *port)
+{
+	return mms_fail(-EINVAL,
+			"a wait is for 1 to %llu units: there are never more",
+			(unsigned long long)port->units.maximum);
+}
+
 int mmsock_sem_wait(struct mmsock_sem *sem, uint64_t units, int64_t timeout_ns)
 {
 	struct mms_port *port = &sem->handle.port;
@@ -260,7 +267,7 @@ int mmsock_sem_wait(struct mmsock_sem *sem, uint64_t units, int64_t timeout_ns)
 	if (r)
 		return r;
 	if (units - 1 >= port->units.maximum)
-		return leave(sem, -EINVAL);
+		return leave(sem, refuse_units(port));
 	r = take(sem, units);
 	if (r == -EAGAIN)
 		r = take_slowly(sem, units, timeout_ns);

@@ -77,6 +77,10 @@ examples() {
 	examples mmsock-rm.1
 }
 
+@test "the examples of mmsock-sem(1) work as printed" {
+	examples mmsock-sem.1
+}
+
 @test "the examples of mmsock-send(1) work as printed" {
 	examples mmsock-send.1
 }

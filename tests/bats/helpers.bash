@@ -17,7 +17,7 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PATH=${MMSOCK_BIN:-$ROOT/build/bin}:$PATH
 export ROOT PATH LC_ALL=C
 export BATS_TEST_TIMEOUT=60
-TOOLS="cat create ls recv rm send"
+TOOLS="cat create ls recv rm sem send"
 
 setup() {
 	SHM=$(mktemp -d /dev/shm/mmsock-bats.XXXXXX 2>/dev/null || mktemp -d)

@@ -49,8 +49,8 @@ sleeps_for() {
 	is "$stderr" ""
 	is "${#lines[@]}" 2
 	is "$(tr -s ' ' <<<"${lines[0]}" | sed 's/ $//')" \
-		"NAME TYPE CAP USED MSGS WR RD OWNER MODE AGE STATE"
-	like "${lines[1]}" "^p +queue +1([.]0)?M +0B? +0 +0 +0 +$(id -un) +[-rw0-9]+ +[^ ]+ +ok *$"
+		"NAME TYPE CAP USED MSGS WR RD OWNER MODE AGE STATE VALUE"
+	like "${lines[1]}" "^p +queue +1([.]0)?M +0B? +0 +0 +0 +$(id -un) +[-rw0-9]+ +[^ ]+ +ok +- *$"
 }
 
 @test "ports are sorted by name" {
@@ -74,7 +74,7 @@ sleeps_for() {
 	misused mmsock-ls -o ''
 	misused mmsock-ls -o NAME,,CAP
 	run -0 t mmsock-ls -r -o +PATH
-	is "${lines[0]}" "NAME TYPE CAP USED MSGS WR RD OWNER MODE AGE STATE PATH"
+	is "${lines[0]}" "NAME TYPE CAP USED MSGS WR RD OWNER MODE AGE STATE VALUE PATH"
 }
 
 @test "-a and --all show every column" {
