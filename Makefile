@@ -50,11 +50,13 @@ BIN_HEADERS = cat columns command framing inlet make outlet participants \
 	ports pour progress relay select sinks stream taker team tool users values \
 	# EOL
 UNIT = admin birth error futex header inspect lock mmsock name peer port recv ring \
-	run send wait watch \
+	run sem send units wait watch \
 	# EOL
-STRESS = processes ring_threads \
+STRESS = processes ring_threads semaphore \
 	# EOL
-TEST_HEADERS = check random stress/schedule unit/fake_futex unit/sandbox \
+FAULT = sem_steps \
+	# EOL
+TEST_HEADERS = check fault/step random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = cat completion create examples faults framing ls pipelines recv regressions \
 	rm sem send \
@@ -91,12 +93,14 @@ BINS = $(TOOLS:%=$(BUILD)/bin/mmsock-%)
 LIB_OBJS = $(LIB:%=$(BUILD)/obj/lib/%.o)
 UNIT_BINS = $(UNIT:%=$(BUILD)/tests/unit/%)
 STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
+FAULT_BINS = $(FAULT:%=$(BUILD)/tests/fault/%)
 
 PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS))
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
-	$(STRESS:%=tests/stress/%.c) tests/abi/layout.c
+	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
+	tests/fault/step.c tests/abi/layout.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
 	$(TEST_HEADERS:%=tests/%.h)
 PAGES = $(TOOLS:%=man/mmsock-%.1) $(MAN3:%=man/%.3) $(MAN5:%=man/%.5) \
@@ -174,6 +178,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(STATIC)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(STATIC) $(LDFLAGS)
 $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
+$(FAULT_BINS): $(BUILD)/obj/tests/fault/step.o
 
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(TEST_SOURCES))
@@ -200,14 +205,18 @@ check: ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory run-all
 
 run-all: all test-programs
-	@$(RUN) $(UNIT_BINS) $(STRESS_BINS) $(SCRIPTS) $(BATS_FILES)
+	@$(RUN) $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(SCRIPTS) \
+		$(BATS_FILES)
 check-unit: $(UNIT_BINS) ## unit programs, one a library file
 	@$(RUN) $(UNIT_BINS)
 check-stress: $(STRESS_BINS) ## races: threads on one mapping, processes
 	@$(RUN) $(STRESS_BINS)
+check-fault: $(FAULT_BINS) ## death at every instruction; STRESS=1000 for each
+	@$(RUN) $(FAULT_BINS)
 check-bats: all ## the tools, from outside
 	@$(RUN) $(BATS_FILES)
-test-programs: $(UNIT_BINS) $(STRESS_BINS) $(BUILD)/tests/abi/layout
+test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) \
+	$(BUILD)/tests/abi/layout
 
 asan ubsan tsan: ## library and tools with a sanitizer, in build/asan ...
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/$@ \
@@ -331,7 +340,7 @@ help: ## this list
 		Makefile
 
 .PHONY: all lib tools deps demo check run-all check-unit check-stress \
-	check-bats test-programs asan ubsan tsan check-asan check-ubsan \
+	check-fault check-bats test-programs asan ubsan tsan check-asan check-ubsan \
 	check-tsan run-sanitized run-programs coverage abi lint run-lint lint-format \
 	lint-tidy lint-cppcheck lint-shell lint-pages lint-own format install \
 	uninstall dist clean help compile_commands.json

@@ -41,7 +41,7 @@
 #define LOOK_CALLS     16U
 
 struct mmsock_sem {
-	struct mmsock handle;
+	struct mmsock handle; /* first: tests reach for it */
 	int64_t buried_ns; /* when we last looked for dead owners */
 	/* A post may come from another thread, or a signal handler. */
 	_Atomic uint64_t calls;
