@@ -36,16 +36,15 @@
 /* Within the 100 ms that a death may take to be noticed. */
 #define BURY_PERIOD_NS (INT64_C(90) * 1000 * 1000)
 
-/* The name is looked at every 100 ms, the clock every 16 calls. */
+/* The name is looked at every 100 ms, the clock every 16 units. */
 #define LOOK_PERIOD_NS (INT64_C(100) * 1000 * 1000)
-#define LOOK_CALLS     16U
+#define LOOK_UNITS     16U
 
 struct mmsock_sem {
 	struct mmsock handle; /* first: tests reach for it */
-	int64_t buried_ns; /* when we last looked for dead owners */
-	/* A post may come from another thread, or a signal handler. */
-	_Atomic uint64_t calls;
-	_Atomic uint64_t looked_ns; /* at the name */
+	int64_t buried_ns;    /* when we last looked for dead owners */
+	/* At the name; by a post from another thread or a signal handler, too. */
+	_Atomic uint64_t looked_ns;
 };
 
 /* Somebody on his way through too few units. */
@@ -103,14 +102,18 @@ static void look(struct mmsock_sem *sem)
 	mms_port_check_link(&sem->handle.port);
 }
 
-static void count_call(struct mmsock_sem *sem)
+/* In a counter of our row, by which the looks at the clock are timed. */
+static inline void count(struct mmsock_sem *sem, _Atomic uint64_t *counter,
+			 uint64_t units)
 {
-	mms_bump(&sem->calls, 1);
-	if (mms_load(&sem->calls) % LOOK_CALLS == 0)
+	uint64_t before = mms_load(counter);
+
+	mms_store(counter, before + units);
+	if ((before ^ (before + units)) / LOOK_UNITS)
 		look(sem);
 }
 
-static int take(struct mmsock_sem *sem, uint64_t units)
+static inline int take(struct mmsock_sem *sem, uint64_t units)
 {
 	int r = mms_port_gone(&sem->handle);
 
@@ -273,12 +276,11 @@ int mmsock_sem_wait(struct mmsock_sem *sem, uint64_t units, int64_t timeout_ns)
 		r = take_slowly(sem, units, timeout_ns);
 	if (r)
 		return leave(sem, r);
-	mms_bump(&port->row->received, units);
-	count_call(sem);
+	count(sem, &port->row->received, units);
 	return mms_leave(&sem->handle, 0);
 }
 
-static int give(struct mmsock_sem *sem, uint64_t units)
+static inline int give(struct mmsock_sem *sem, uint64_t units)
 {
 	struct mms_port *port = &sem->handle.port;
 	int r = mms_port_gone(&sem->handle);
@@ -291,8 +293,7 @@ static int give(struct mmsock_sem *sem, uint64_t units)
 	if (r)
 		return r;
 	mms_peer_wake_units(port, units);
-	mms_bump(&port->row->sent, units);
-	count_call(sem);
+	count(sem, &port->row->sent, units);
 	return 0;
 }
 

@@ -161,66 +161,52 @@ static uint64_t held_by_us(const struct mms_units *units)
 	return mms_load(&units->rows[units->slot].held) & MMS_UNITS_VALUE;
 }
 
-static int take_owned(const struct mms_units *units, uint64_t word,
-		      uint64_t count)
+/* 1 done, 0 the word has changed meanwhile, -errno. */
+static inline int change(const struct mms_units *units, uint64_t word,
+			 uint64_t taken, uint64_t given)
 {
-	uint64_t held = held_by_us(units) + count;
+	uint64_t value = mms_units_value(word) - taken + given;
+	uint64_t held;
 
+	if (!units->owned)
+		return change_plain(units, word, value);
+	held = held_by_us(units);
+	if (held < given)
+		return -EPERM;
+	held += taken - given;
 	if (held > MMS_UNITS_VALUE)
 		return -EOVERFLOW;
-	return change_owned(units, units->slot, word,
-			    mms_units_value(word) - count, held);
+	return change_owned(units, units->slot, word, value, held);
+}
+
+/* One of the two is 0. */
+static inline int move(const struct mms_units *units, uint64_t taken,
+		       uint64_t given)
+{
+	uint64_t word;
+	int done;
+
+	do {
+		word = mms_load(&units->pool->units);
+		if (!mms_units_are_plausible(units, word))
+			return -EBADMSG;
+		if (mms_units_value(word) < taken)
+			return -EAGAIN;
+		if (given > units->maximum - mms_units_value(word))
+			return -EOVERFLOW;
+		done = change(units, word, taken, given);
+	} while (!done);
+	return done < 0 ? done : 0;
 }
 
 int mms_units_take(const struct mms_units *units, uint64_t count)
 {
-	uint64_t word;
-	int done;
-
-	do {
-		word = mms_load(&units->pool->units);
-		if (!mms_units_are_plausible(units, word))
-			return -EBADMSG;
-		if (mms_units_value(word) < count)
-			return -EAGAIN;
-		if (units->owned)
-			done = take_owned(units, word, count);
-		else
-			done = change_plain(units, word,
-					    mms_units_value(word) - count);
-	} while (!done);
-	return done < 0 ? done : 0;
-}
-
-static int give_owned(const struct mms_units *units, uint64_t word,
-		      uint64_t count)
-{
-	uint64_t held = held_by_us(units);
-
-	if (held < count)
-		return -EPERM;
-	return change_owned(units, units->slot, word,
-			    mms_units_value(word) + count, held - count);
+	return move(units, count, 0);
 }
 
 int mms_units_give(const struct mms_units *units, uint64_t count)
 {
-	uint64_t word;
-	int done;
-
-	do {
-		word = mms_load(&units->pool->units);
-		if (!mms_units_are_plausible(units, word))
-			return -EBADMSG;
-		if (count > units->maximum - mms_units_value(word))
-			return -EOVERFLOW;
-		if (units->owned)
-			done = give_owned(units, word, count);
-		else
-			done = change_plain(units, word,
-					    mms_units_value(word) + count);
-	} while (!done);
-	return done < 0 ? done : 0;
+	return move(units, 0, count);
 }
 
 uint64_t mms_units_held(const struct mms_units *units, unsigned slot)

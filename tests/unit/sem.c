@@ -313,20 +313,30 @@ static void test_spinning(void)
 
 /* Deaths. */
 
+/* A semaphore with so many units, all of which another process then holds. */
+static struct mmsock_sem *open_beside_owner(struct kid *owner, uint64_t units,
+					    unsigned flags)
+{
+	static struct waiting holding = {.flags = MMSOCK_SEM_OWNED};
+	struct mmsock_sem *sem;
+
+	holding.units = units;
+	fresh_dir();
+	create_sem("s", units, 0);
+	sem = open_sem("s", flags);
+	start_waiter(owner, &holding);
+	CHECK(hear(owner));
+	return sem;
+}
+
 static void test_dead_owner(void)
 {
-	struct waiting holding = {.units = 2, .flags = MMSOCK_SEM_OWNED};
 	struct waiting waiting = {.units = 1, .timeout_ns = SECOND * 20};
-	struct mmsock_sem *sem;
 	struct kid owner;
+	struct mmsock_sem *sem = open_beside_owner(&owner, 2, 0);
 	struct kid waiter;
 	int64_t start;
 
-	fresh_dir();
-	create_sem("s", 2, 0);
-	sem = open_sem("s", 0);
-	start_waiter(&owner, &holding);
-	CHECK(hear(&owner));
 	CHECK_INT(mmsock_sem_wait(sem, 1, 0), -EAGAIN);
 	start_waiter(&waiter, &waiting);
 	await_sleeper("s", waiter.pid, MMSOCK_UNITS);
@@ -364,15 +374,9 @@ static void test_owner_comes_late(void)
 
 static void test_looking_on_demand(void)
 {
-	struct waiting holding = {.units = 2, .flags = MMSOCK_SEM_OWNED};
-	struct mmsock_sem *sem;
 	struct kid owner;
+	struct mmsock_sem *sem = open_beside_owner(&owner, 2, MMSOCK_SEM_OWNED);
 
-	fresh_dir();
-	create_sem("s", 2, 0);
-	sem = open_sem("s", MMSOCK_SEM_OWNED);
-	start_waiter(&owner, &holding);
-	CHECK(hear(&owner));
 	CHECK_INT(mmsock_sem_value(sem), 0);
 	kid_kill(&owner);
 	CHECK_INT(inspect("s").value, 2);
@@ -404,15 +408,9 @@ static void test_slot_is_inherited(void)
 
 static void test_stopped_owner(void)
 {
-	struct waiting holding = {.units = 1, .flags = MMSOCK_SEM_OWNED};
-	struct mmsock_sem *sem;
 	struct kid owner;
+	struct mmsock_sem *sem = open_beside_owner(&owner, 1, 0);
 
-	fresh_dir();
-	create_sem("s", 1, 0);
-	sem = open_sem("s", 0);
-	start_waiter(&owner, &holding);
-	CHECK(hear(&owner));
 	kid_stop(&owner);
 	CHECK_INT(mmsock_sem_wait(sem, 1, 250 * MS), -ETIMEDOUT);
 	kid_continue(&owner);
@@ -678,15 +676,9 @@ static void test_fork(void)
 
 static void test_closefrom(void)
 {
-	struct waiting holding = {.units = 1, .flags = MMSOCK_SEM_OWNED};
-	struct mmsock_sem *sem;
 	struct kid owner;
+	struct mmsock_sem *sem = open_beside_owner(&owner, 1, 0);
 
-	fresh_dir();
-	create_sem("s", 1, 0);
-	sem = open_sem("s", 0);
-	start_waiter(&owner, &holding);
-	CHECK(hear(&owner));
 	kid_stop(&owner);
 	/* All but what leads to the helper. */
 	for (int fd = 3; fd < 100; fd++)

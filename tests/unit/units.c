@@ -23,12 +23,11 @@ struct memory {
 
 static struct memory *fresh(uint64_t value)
 {
-	struct memory *memory = aligned_alloc(MMS_GROUP, sizeof(struct memory));
+	static struct memory memory;
 
-	CHECK(memory);
-	memset(memory, 0, sizeof(*memory));
-	memory->pool.units = value;
-	return memory;
+	memset(&memory, 0, sizeof(memory));
+	memory.pool.units = value;
+	return &memory;
 }
 
 static struct mms_units view(struct memory *memory, unsigned slot, bool owned)
