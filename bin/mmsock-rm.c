@@ -97,7 +97,10 @@ static void report_removed(const struct config *config, const char *port,
 
 	if (given[QUIET] && !given[DRY_RUN])
 		return;
-	if (given[STALE])
+	if (given[STALE] && info->type == MMSOCK_SEMAPHORE)
+		warnx("semaphore '%s': %s: stale, %u died attached", port, verb,
+		      info->dead);
+	else if (given[STALE])
 		warnx("port '%s': %s: stale, %u died attached, %" PRIu64
 		      " messages sent, none waits",
 		      port, verb, info->dead, info->sent);

@@ -66,8 +66,7 @@ static int check_owner(const struct mms_place *place, const struct stat *status)
 
 static int refuse_kind(mode_t mode)
 {
-	return mms_fail(-ENOTSOCK, "the file is no port but %s",
-			kind_of_file(mode));
+	return mms_fail(-ENOTSOCK, "what is there is %s", kind_of_file(mode));
 }
 
 static int check_file(const struct mms_place *place, const struct stat *status)
@@ -76,7 +75,7 @@ static int check_file(const struct mms_place *place, const struct stat *status)
 		return refuse_kind(status->st_mode);
 	if (status->st_nlink > 1)
 		return mms_fail(-EMLINK,
-				"the file has %lu names, a port has one",
+				"the file has %lu names and should have one",
 				(unsigned long)status->st_nlink);
 	return check_owner(place, status);
 }

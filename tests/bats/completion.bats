@@ -48,6 +48,16 @@ complete_line() {
 	is "$(complete_line mmsock-send jo)" "job-log "
 }
 
+@test "the verbs of mmsock-sem are offered, then the names of semaphores" {
+	mmsock-create jobs
+	mmsock-sem create just
+	is "$(complete_line mmsock-sem wa)" "wait "
+	is "$(complete_line mmsock-sem wait j)" "just "
+	is "$(complete_line mmsock-sem run -w 1 ju)" "just "
+	is "$(complete_line mmsock-sem post just ju)" ""
+	like "$(complete_line mmsock-sem run just -- tru)" "true "
+}
+
 @test "port names are offered behind options too" {
 	mmsock-create jobs
 	is "$(complete_line mmsock-recv -e -c 3 jo)" "jobs "

@@ -323,6 +323,7 @@ holder() {
 	shows left STATE stale
 	shows kept STATE ok
 	run --separate-stderr -0 t mmsock-rm --stale
+	is "$stderr" "mmsock-rm: semaphore 'left': removed: stale, 1 died attached"
 	is "$(find "$MMSOCK_DIR" -type f -printf '%f\n')" kept
 }
 

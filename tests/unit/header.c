@@ -103,6 +103,49 @@ static void apply(const struct damage *damage)
 	CHECK(strstr(mmsock_error_text(r), damage->text));
 }
 
+static struct mms_header good_semaphore(void)
+{
+	struct mmsock_sem_options options = MMSOCK_SEM_OPTIONS_INIT;
+	struct mms_plan plan;
+
+	options.slots = 3;
+	CHECK_INT(mms_birth_plan_sem(&options, &plan), 0);
+	CHECK_INT(plan.value, 1);
+	return plan.header;
+}
+
+static void expect_sem(const struct mms_header *damaged, int error,
+		       const char *text)
+{
+	struct mms_header header = *damaged;
+
+	header.check = mms_header_check(&header);
+	CHECK_INT(mms_header_validate(&header, 12288), error);
+	CHECK(!error || strstr(mmsock_error_text(error), text));
+}
+
+static void test_semaphore(void)
+{
+	struct mms_header header = good_semaphore();
+
+	expect_sem(&header, 0, NULL);
+	CHECK_INT(mms_header_check_type(&header, MMS_TYPE_SEMAPHORE), 0);
+	CHECK_INT(mms_header_check_type(&header, MMS_TYPE_QUEUE), -ENOTSOCK);
+	header.engine = MMS_ENGINE_RING;
+	expect_sem(&header, -EPROTONOSUPPORT, "engine 1");
+	header = good_semaphore();
+	header.ring_bytes = 4096;
+	expect_sem(&header, -EBADMSG, "no ring");
+	header = good_semaphore();
+	header.max_message = 0;
+	expect_sem(&header, -EBADMSG, "largest value 0");
+	header.max_message = MMS_UNITS_VALUE + 1;
+	expect_sem(&header, -EBADMSG, "largest value 16777216");
+	header = good_semaphore();
+	header.slots = 100;
+	expect_sem(&header, -EBADMSG, "place");
+}
+
 static void test_good(void)
 {
 	struct mms_header header = good_header();
@@ -282,6 +325,7 @@ static const struct check_case cases[] = {
 	 test_foreign_machine},
 	{"no beginning of a port is taken for one", test_prefixes},
 	{"a port with something behind it is refused", test_longer},
+	{"a semaphore has a header of its own kind", test_semaphore},
 	{"a file that is no port is refused, and never touched", test_garbage},
 	{"the boot id is the kernel's", test_boot_id},
 };

@@ -341,6 +341,14 @@ static void test_arguments(void)
 	CHECK_INT(mmsock_inspect("p", NULL, &info), -ENOENT);
 	CHECK_INT(info.state, 99);
 	CHECK_INT(mmsock_inspect_peers("p", NULL, visit_none, NULL), -ENOENT);
+	/* A program that was built with 0.1. */
+	create_port("p", 4096, 2);
+	info.size = least;
+	info.value = 77;
+	CHECK_INT(mmsock_inspect("p", NULL, &info), 0);
+	CHECK_INT(info.state, MMSOCK_STATE_OK);
+	CHECK_INT(info.size, least);
+	CHECK_INT(info.value, 77);
 }
 
 /* Participants. */
