@@ -27,7 +27,7 @@ LIB = admin birth error futex header inspect lock mmsock name peer port recv \
 LIB_HEADERS = admin atomic birth copy deadline error futex handle header \
 	inspect layout lock name peer port ring run units wait \
 	# EOL
-TOOLS = cat create ls recv rm sem send \
+TOOLS = bench cat create ls recv rm sem send \
 	# EOL
 # Every tool is linked with tool and what it needs, most tools with more.
 TOOL_PARTS = number signals tool \
@@ -44,13 +44,22 @@ LS_PARTS = columns participants ports select values \
 	# EOL
 RM_PARTS = select users \
 	# EOL
+BENCH_PARTS = chart clock compare csv format grid hgrm histogram host intrinsic json \
+	latency line lines load markdown mqueue nng output packet party pipeline \
+	placement plan plot plumbing port remarks result roles rounds scratch \
+	settings stream table throughput transports zmq \
+	# EOL
+BENCH_HEADERS = chart clock format grid histogram host line lines message output party \
+	pipeline placement plan plumbing remarks reports result roles scratch \
+	settings transport \
+	# EOL
 SEM_PARTS = command make users \
 	# EOL
 BIN_HEADERS = cat columns command framing inlet make outlet participants \
 	ports pour progress relay select sinks stream taker team tool users values \
 	# EOL
-UNIT = admin birth error futex header inspect lock mmsock name peer port recv ring \
-	run sem send units wait watch \
+UNIT = admin bench_histogram bench_result birth error futex header inspect \
+	lock mmsock name peer port recv ring run sem send units wait watch \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
@@ -58,8 +67,8 @@ FAULT = sem_steps \
 	# EOL
 TEST_HEADERS = check fault/step random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
-BATS = cat completion create examples faults framing ls pipelines recv regressions \
-	rm sem send \
+BATS = bench bench_output cat completion create examples faults framing ls \
+	pipelines recv regressions rm sem send \
 	# EOL
 MAN3 = libmmsock mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
 	mmsock_reserve mmsock_run_new mmsock_sem mmsock_send mmsock_wait_peers \
@@ -96,13 +105,14 @@ STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
 FAULT_BINS = $(FAULT:%=$(BUILD)/tests/fault/%)
 
 PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
-	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS))
+	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS) \
+	$(BENCH_PARTS:%=bench/%))
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
 	tests/fault/step.c tests/abi/layout.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
-	$(TEST_HEADERS:%=tests/%.h)
+	$(BENCH_HEADERS:%=bin/bench/%.h) $(TEST_HEADERS:%=tests/%.h)
 PAGES = $(TOOLS:%=man/mmsock-%.1) $(MAN3:%=man/%.3) $(MAN5:%=man/%.5) \
 	$(MAN7:%=man/%.7)
 COMPLETIONS = $(TOOLS:%=completions/bash/mmsock-%)
@@ -151,8 +161,24 @@ $(BUILD)/bin/mmsock-create: $(CREATE_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-ls: $(LS_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-rm: $(RM_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-sem: $(SEM_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-bench: $(BENCH_PARTS:%=$(BUILD)/obj/bin/bench/%.o)
+$(BUILD)/bin/mmsock-bench: private TOOL_LIBS = -ljansson -lsmartcols -lm $(ZMQ_LIBS) $(NNG_LIBS)
+$(BUILD)/obj/bin/mmsock-bench.o: private BIN_CFLAGS += -Ibin/bench
+$(BUILD)/obj/bin/bench/zmq.o: private BIN_CFLAGS += $(ZMQ_CFLAGS)
+$(BUILD)/obj/bin/bench/nng.o: private BIN_CFLAGS += $(NNG_CFLAGS)
+# Transports of mmsock-bench whose libraries need not be there.  NNG comes with a
+# file for pkg-config on some systems only.
+ZMQ_CFLAGS := $(shell pkg-config --exists libzmq && \
+	echo -DHAVE_ZMQ $$(pkg-config --cflags libzmq))
+ZMQ_LIBS := $(if $(ZMQ_CFLAGS),$(shell pkg-config --libs libzmq))
+NNG_CFLAGS := $(shell pkg-config --exists nng && \
+	echo -DHAVE_NNG $$(pkg-config --cflags nng) || \
+	{ echo '\#include <nng/nng.h>' | $(CC) -E - >/dev/null 2>&1 && \
+	echo -DHAVE_NNG; })
+NNG_LIBS := $(if $(NNG_CFLAGS),$(shell pkg-config --libs nng 2>/dev/null || \
+	echo -lnng))
 $(BUILD)/bin/mmsock-ls: private TOOL_LIBS = -lsmartcols
-$(BUILD)/obj/bin/columns.o: private BIN_CFLAGS += $(SMARTCOLS_CFLAGS)
+$(BUILD)/obj/bin/columns.o $(BUILD)/obj/bin/bench/grid.o: private BIN_CFLAGS += $(SMARTCOLS_CFLAGS)
 SMARTCOLS_CFLAGS = $(shell pkg-config --cflags smartcols)
 
 $(BUILD)/obj/lib/%.o: lib/%.c
@@ -175,10 +201,18 @@ $(BUILD)/obj/tests/%.o: tests/%.c
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(STATIC) $(LDFLAGS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(STATIC) $(TEST_LIBS) $(LDFLAGS)
 $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
 $(FAULT_BINS): $(BUILD)/obj/tests/fault/step.o
+# Two are about what the benchmark does with its figures.
+$(BUILD)/tests/unit/bench_histogram: $(BUILD)/obj/bin/bench/histogram.o
+$(BUILD)/tests/unit/bench_result: $(BUILD)/obj/bin/bench/result.o \
+	$(BUILD)/obj/bin/bench/format.o
+$(BUILD)/tests/unit/bench_histogram $(BUILD)/tests/unit/bench_result: \
+	private TEST_LIBS = -lm
+$(BUILD)/obj/tests/unit/bench_histogram.o $(BUILD)/obj/tests/unit/bench_result.o: \
+	private TEST_CFLAGS += -Ibin/bench
 
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(TEST_SOURCES))
@@ -199,6 +233,21 @@ demo: ## install what is missing to build, and run a pipeline over a real file
 	@tests/deps.sh build
 	@$(MAKE) --no-print-directory all
 	@tests/demo.sh '$(abspath $(BUILD))'
+
+# Under two minutes: 5 runs each of what is in the README.
+BENCH_MODES = latency throughput fanout pipeline
+BENCH_OPTIONS = --sizes=64,1K,64K --duration=60ms --warmup=20ms --runs=5
+REPORT = $(BUILD)/bench/report
+
+bench: ## install what it compares with, then measure; build/bench/report.*
+	@tests/deps.sh build bench
+	@$(MAKE) --no-print-directory all
+	@mkdir -p $(dir $(REPORT))
+	$(Q)$(BUILD)/bin/mmsock-bench $(BENCH_MODES) $(BENCH_OPTIONS) \
+		--export-json=$(REPORT).json --export-csv=$(REPORT).csv \
+		--export-markdown=$(REPORT).md --export-hgrm=$(REPORT).hgrm \
+		--plot=$(REPORT).svg >$(REPORT).txt
+	@cat $(REPORT).txt
 
 check: ## install what is missing, build, and run every test
 	@tests/deps.sh build check
@@ -259,13 +308,14 @@ lint-format:
 lint-tidy:
 	$(call step,clang-tidy)
 	$(Q)printf '%s\n' $(SOURCES) | xargs -P $(JOBS) -I{} clang-tidy --quiet \
-		{} -- $(STD) -Iinclude -Ilib -Ibin $(SMARTCOLS_CFLAGS) \
+		{} -- $(STD) -Iinclude -Ilib -Ibin -Ibin/bench \
+		$(SMARTCOLS_CFLAGS) $(ZMQ_CFLAGS) $(NNG_CFLAGS) \
 		2>/dev/null
 lint-cppcheck:
 	$(call step,cppcheck)
 	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 -j $(JOBS) \
 		--enable=warning,performance,portability -D_GNU_SOURCE \
-		-Iinclude -Ilib -Ibin $(SOURCES)
+		-Iinclude -Ilib -Ibin -Ibin/bench $(SOURCES)
 lint-shell:
 	$(call step,shellcheck)
 	$(Q)shellcheck $(SHELL_FILES)
@@ -339,7 +389,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z_. -]+:.*## / { printf "%-26s %s\n", $$1, $$2 }' \
 		Makefile
 
-.PHONY: all lib tools deps demo check run-all check-unit check-stress \
+.PHONY: all lib tools deps demo bench check run-all check-unit check-stress \
 	check-fault check-bats test-programs asan ubsan tsan check-asan check-ubsan \
 	check-tsan run-sanitized run-programs coverage abi lint run-lint lint-format \
 	lint-tidy lint-cppcheck lint-shell lint-pages lint-own format install \

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh build|check|lint... - install the Debian packages that are missing.
+# deps.sh build|check|lint|bench... - install the Debian packages that miss.
 # Each line of the table is a need, the packages that meet it, and a test for
 # it; where every test succeeds, apt-get is not touched.
 set -eu
@@ -20,6 +20,7 @@ need build 'gcc libc6-dev' "echo '#include <stdio.h>' | $cc -E -"
 need build make 'command -v make'
 need build pkg-config 'command -v pkg-config'
 need build libbsd-dev 'test -e /usr/include/bsd/bsd.h'
+need build libjansson-dev 'test -e /usr/include/jansson.h'
 need build libsmartcols-dev \
 	'test -e /usr/include/libsmartcols/libsmartcols.h'
 need check bats 'command -v bats'
@@ -29,6 +30,10 @@ need check mandoc 'command -v mandoc'
 need check perl 'command -v perl'
 need check socat 'command -v socat'
 need check util-linux 'command -v setpriv && command -v unshare'
+need bench mbuffer 'command -v mbuffer'
+need bench netcat-openbsd 'nc -h 2>&1 | grep -q -- -U'
+need bench pv 'command -v pv'
+need bench socat 'command -v socat'
 need lint clang-format 'command -v clang-format'
 need lint clang-tidy 'command -v clang-tidy'
 need lint cppcheck 'command -v cppcheck'

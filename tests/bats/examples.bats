@@ -57,6 +57,10 @@ examples() {
 	done
 }
 
+@test "the examples of mmsock-bench(1) work as printed" {
+	examples mmsock-bench.1
+}
+
 @test "the examples of mmsock-cat(1) work as printed" {
 	examples mmsock-cat.1
 }

@@ -17,7 +17,7 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PATH=${MMSOCK_BIN:-$ROOT/build/bin}:$PATH
 export ROOT PATH LC_ALL=C
 export BATS_TEST_TIMEOUT=60
-TOOLS="cat create ls recv rm sem send"
+TOOLS="bench cat create ls recv rm sem send"
 
 setup() {
 	SHM=$(mktemp -d /dev/shm/mmsock-bats.XXXXXX 2>/dev/null || mktemp -d)
@@ -344,7 +344,7 @@ help_and_version() {
 		"$ROOT/include/mmsock.h")
 	for option in -h --help; do
 		run --separate-stderr -0 t "$1" "$option"
-		like "$output" "$1 .*PORT|$1 .*PATTERN"
+		like "$output" "$1 .*PORT|$1 .*PATTERN|$1 .*MODE"
 		is "$stderr" ""
 	done
 	for option in -V --version; do

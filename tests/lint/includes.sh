@@ -53,4 +53,4 @@ FNR == 1 {
 }
 
 END { exit bad }
-' lib/*.[ch] bin/*.[ch]
+' lib/*.[ch] bin/*.[ch] bin/bench/*.[ch]

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * party.h - one process in a run, between its role and its transport
+ *
+ * What is called for each message is inline: all of it is in the figures of
+ * every transport, and the fastest have little else.
+ */
+#ifndef BENCH_PARTY_H
+#define BENCH_PARTY_H
+
+#include <errno.h>
+
+#include "message.h"
+#include "roles.h"
+#include "settings.h"
+
+struct party {
+	struct bench *bench;
+	const struct job *job;
+	struct role *role;
+	struct link link;
+	char *messages; /* to be sent: shape.batch of them */
+	struct iovec *received;
+};
+
+/*
+ * party_join - attach, with private memory for a batch that has been touched,
+ * and meet the others at the barrier; party_leave - detach
+ */
+void party_join(struct party *party);
+void party_leave(struct party *party);
+
+/* party_delay - what --delay asks for */
+void party_delay(const struct party *party);
+
+/* party_pause_until - wait for a moment; returns at once if it has passed */
+void party_pause_until(const struct party *party, uint64_t ticks);
+
+/* party_send - the first @count of its messages; does not return if it fails */
+static inline void party_send(struct party *party, size_t count)
+{
+	int r = party->link.transport->send(&party->link, party->messages,
+					    count);
+
+	if (r < 0)
+		role_fail(party->role, r, "sending");
+}
+
+/*
+ * party_receive - how many came, 0 at the end of the stream or where there was
+ * nothing for a while (*@ret_end tells which)
+ */
+static inline size_t party_receive(struct party *party, bool *ret_end)
+{
+	ssize_t got =
+		party->link.transport->receive(&party->link, party->received);
+
+	*ret_end = got == 0;
+	if (got > 0)
+		return (size_t)got;
+	if (got < 0 && got != -EAGAIN)
+		role_fail(party->role, (int)got, "receiving");
+	return 0;
+}
+
+/*
+ * party_word - the word of message @index of those that were received; does
+ * not return if that is torn or has not the size that it should have
+ */
+static inline uint64_t party_word(struct party *party, size_t index)
+{
+	size_t size = party->job->shape.size;
+	const struct iovec *message = &party->received[index];
+	uint64_t word;
+
+	if (message->iov_len != size)
+		role_fail(party->role, -EPROTO,
+			  "a message came with another size");
+	if (!message_get(message->iov_base, size, &word))
+		role_fail(party->role, -EPROTO, "a message was torn");
+	return word;
+}
+
+#endif
