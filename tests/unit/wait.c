@@ -655,6 +655,32 @@ static void pass_a_millisecond(void *context)
 		;
 }
 
+/* One spin that failed among many that did not. */
+static void test_success_restores(void)
+{
+	struct scene scene;
+
+	setup(&scene, MMSOCK_SPIN_ADAPTIVE);
+	scene.budget.alone = false;
+	scene.budget.now_ns = 4000;
+	mms_store(&scene.word, 1);
+	while (scene.budget.now_ns < 50000) {
+		int64_t before = scene.budget.now_ns;
+
+		CHECK(spin_until(&scene, MMS_NEVER));
+		CHECK(scene.budget.now_ns > before);
+	}
+	/* Quick ones make no more of it than it was at first. */
+	CHECK(scene.budget.now_ns < 100000);
+	CHECK(spin_until(&scene, MMS_NEVER));
+	CHECK(scene.budget.now_ns < 100000);
+	/* What was given stays what it was. */
+	setup(&scene, 4000);
+	mms_store(&scene.word, 1);
+	CHECK(spin_until(&scene, MMS_NEVER));
+	CHECK_INT(scene.budget.now_ns, 4000);
+}
+
 static void test_polls_learn(void)
 {
 	struct scene scene;
@@ -800,6 +826,7 @@ static const struct check_case cases[] = {
 	{"a spin in vain halves the budget, down to 4 us", test_budget_shrinks},
 	{"a spin that was nearly too short doubles it, up to 1 ms",
 	 test_budget_grows},
+	{"a spin that succeeds restores the budget", test_success_restores},
 	{"yields in vain make the polls longer, others make them short",
 	 test_polls_learn},
 	{"on the only CPU a spin is one yield", test_alone},
