@@ -77,9 +77,9 @@
 #define FETCH_AHEAD  UINT64_C(1024)
 #define SMALL_RECORD UINT64_C(128)
 
-#define STREAM_AFTER   4U
-#define LITTLE         UINT64_C(2048)
-#define COURTESY_POLLS 16U
+#define STREAM_AFTER    4U
+#define LITTLE          UINT64_C(2048)
+#define COURTESY_PAUSES 64U
 
 /* Up to this many messages a bulk is measured before it is copied. */
 #define MEASURE_UP_TO 64
@@ -547,20 +547,22 @@ static uint64_t seen(const struct mms_ring *ring, uint64_t head)
 	return there <= ring->bytes ? there : 0;
 }
 
-static uint64_t look_again(struct mms_ring *ring, uint64_t head)
+static void look_again(struct mms_ring *ring, uint64_t head)
 {
 	/* [A9] pairs with [R2], [R4]: what is below it is committed. */
 	ring->at_seen = mms_load_acquire(&ring->send->at);
-	return seen(ring, head);
+	ring->found_little = seen(ring, head) < LITTLE;
 }
 
 /*
  * Courtesy.  A receiver who is exactly as fast as the sender takes each message
  * out of the cache line that the next one is being written to, and both work at
  * the speed at which that line travels.  One who streams, that is, has found
- * messages at several looks in a row, and then finds next to nothing, leaves it
- * for under a microsecond, and takes what has come by then without looking again.
- * Never after an empty ring, where somebody may wait for an answer.
+ * messages at several looks in a row, and found next to nothing at the last one,
+ * leaves the ring alone for two to four microseconds, looks once how much has come,
+ * and takes that without looking again.  One look, because it takes a line from
+ * the sender, too.  Never after an empty ring, where somebody may wait for an
+ * answer.  Measured with 64-byte messages: 83 -> 52 ns a message.
  */
 bool mms_ring_await_more(struct mms_ring *ring)
 {
@@ -576,11 +578,9 @@ bool mms_ring_await_more(struct mms_ring *ring)
 		ring->streak++;
 		return true;
 	}
-	if (look_again(ring, head) < LITTLE) {
-		for (unsigned i = 0; i < COURTESY_POLLS; i++)
-			mms_cpu_relax();
-		look_again(ring, head);
-	}
+	for (unsigned i = 0; ring->found_little && i < COURTESY_PAUSES; i++)
+		mms_cpu_relax();
+	look_again(ring, head);
 	return true;
 }
 

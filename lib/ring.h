@@ -23,9 +23,10 @@ struct mms_ring {
 	struct mms_end *recv;
 	uint64_t head_seen; /* head is at least here; the sending end's cache */
 	uint64_t left_at;   /* where our last commit ended, or MMS_NOWHERE */
-	uint64_t at_seen; /* committed up to here; the receiving end's cache */
-	unsigned streak;  /* looks in a row that found messages */
-	unsigned slot;    /* for the headers of what we send */
+	uint64_t at_seen;  /* committed up to here; the receiving end's cache */
+	unsigned streak;   /* looks in a row that found messages */
+	bool found_little; /* the last look at send->at */
+	unsigned slot;     /* for the headers of what we send */
 	unsigned slots;
 };
 
