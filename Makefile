@@ -47,11 +47,11 @@ RM_PARTS = select users \
 BENCH_PARTS = chart clock compare csv format grid hgrm histogram host intrinsic json \
 	latency line lines load markdown mqueue nng output packet party pipeline \
 	placement plan plot plumbing port remarks result roles rounds scratch \
-	settings stream table throughput transports zmq \
+	settings slots stream table throughput transports zmq \
 	# EOL
 BENCH_HEADERS = chart clock format grid histogram host line lines message output party \
 	pipeline placement plan plumbing remarks reports result roles scratch \
-	settings transport \
+	settings slots transport \
 	# EOL
 SEM_PARTS = command make users \
 	# EOL

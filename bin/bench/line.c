@@ -12,21 +12,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "slots.h"
 #include "transport.h"
-
-/* Neighbouring lines are fetched together, so the two ways are farther apart. */
-#define APART 256
-
-struct way {
-	_Alignas(APART) _Atomic uint64_t word;
-};
-
-struct lines {
-	struct way there;
-	struct way back;
-};
 
 bool line_is(const struct transport *transport)
 {
@@ -34,32 +22,15 @@ bool line_is(const struct transport *transport)
 	       transport == &transport_line_shared;
 }
 
-static int make(const struct shape *shape, void **ret_channel)
-{
-	void *lines = mmap(NULL, sizeof(struct lines), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	(void)shape;
-	if (lines == MAP_FAILED)
-		return -errno;
-	*ret_channel = lines;
-	return 0;
-}
-
-static void drop(void *channel)
-{
-	munmap(channel, sizeof(struct lines));
-}
-
 static int attach(struct link *link)
 {
-	struct lines *lines = link->channel;
+	struct slots *slots = link->channel;
 	struct line_end *end = calloc(1, sizeof(*end));
 
 	if (!end)
 		return -ENOMEM;
-	end->out = link->producer ? &lines->there.word : &lines->back.word;
-	end->in = link->producer ? &lines->back.word : &lines->there.word;
+	end->out = link->producer ? &slots->there.word : &slots->back.word;
+	end->in = link->producer ? &slots->back.word : &slots->there.word;
 	end->looks = link->shape->one_cpu ? LINE_LOOKS_ONE_CPU : LINE_LOOKS_TWO;
 	link->own = end;
 	return 0;
@@ -67,15 +38,15 @@ static int attach(struct link *link)
 
 static int attach_shared(struct link *link)
 {
-	struct lines *lines = link->channel;
+	struct slots *slots = link->channel;
 	struct line_end *end;
 	int r = attach(link);
 
 	if (r < 0)
 		return r;
 	end = link->own;
-	end->out = &lines->there.word;
-	end->in = &lines->there.word;
+	end->out = &slots->there.word;
+	end->in = &slots->there.word;
 	end->mark = link->producer ? 0 : LINE_ANSWER;
 	end->others = link->producer ? LINE_ANSWER : 0;
 	return 0;
@@ -110,8 +81,8 @@ const struct transport transport_line = {
 	.help = "bare cache line, one each way, 8 bytes: the floor",
 	.can = TRANSPORT_ANSWER,
 	.carries = sizeof(uint64_t),
-	.make = make,
-	.drop = drop,
+	.make = slots_make,
+	.drop = slots_drop,
 	.attach = attach,
 	.detach = detach,
 	.send = put,
@@ -124,8 +95,8 @@ const struct transport transport_line_shared = {
 	.can = TRANSPORT_ANSWER,
 	.on_request = true,
 	.carries = sizeof(uint64_t),
-	.make = make,
-	.drop = drop,
+	.make = slots_make,
+	.drop = slots_drop,
 	.attach = attach_shared,
 	.detach = detach,
 	.send = put,
