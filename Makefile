@@ -46,8 +46,9 @@ RM_PARTS = select users \
 	# EOL
 BENCH_PARTS = chart clock compare csv format grid hgrm histogram host intrinsic json \
 	latency line lines load markdown mqueue nng output packet party pipeline \
-	placement plan plot plumbing port remarks result roles rounds scratch \
-	settings slots stream table throughput transports zmq \
+	placement plan plot plumbing port posix_sem remarks result roles rounds \
+	scratch sem settings slots stream table throughput transports \
+	uncontended zmq \
 	# EOL
 BENCH_HEADERS = chart clock format grid histogram host line lines message output party \
 	pipeline placement plan plumbing remarks reports result roles scratch \

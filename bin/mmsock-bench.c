@@ -91,7 +91,7 @@ static const struct tool_option options[] = {
 	{RING, 0, "ring", "SIZE", "size of a port's ring (1M)"},
 	{RUNS, 0, "runs", "N", "rounds: runs of each transport (5)"},
 	{SIZES, 'S', "sizes", "LIST", "bytes a message (64)"},
-	{SPIN, 0, "spin", "DUR", "how long a port polls before it sleeps"},
+	{SPIN, 0, "spin", "DUR", "how long ports and semaphores poll first"},
 	{THRESHOLD, 0, "threshold", "PERCENT", "what --compare lets pass (10)"},
 	{TRANSPORT, 0, "transport", "LIST", "only these"},
 	{WARMUP, 0, "warmup", "DUR", "time before each run (50ms)"},
@@ -107,7 +107,8 @@ static void help_more(FILE *out)
 	      "to one of\n"
 	      "              them; then -P producers (as many as consumers)\n"
 	      "  pipeline    mmsock-send, mmsock-recv and mmsock-cat against "
-	      "others\n",
+	      "others\n"
+	      "  uncontended a semaphore's wait and post, in one process\n",
 	      out);
 	plan_list_transports(out);
 }

@@ -138,7 +138,7 @@ const struct line_column line_columns[] = {
 	{"MESSAGES", FLAG(has_rate), NULL, unit_messages, BENCH_MESSAGES_PER_S,
 	 true},
 	{"RANGE", FLAG(has_rate), rate_range_text, NULL, 0, true},
-	{"BYTES", FLAG(has_rate), NULL, unit_bytes, BENCH_BYTES_PER_S, true},
+	{"BYTES", FLAG(has_bytes), NULL, unit_bytes, BENCH_BYTES_PER_S, true},
 	{"P50", FLAG(has_latency), NULL, unit_time, BENCH_P50, true},
 	{"RANGE", FLAG(has_latency), p50_range_text, NULL, 0, true},
 	{"P99", FLAG(has_latency), NULL, unit_time, BENCH_P99, true},
@@ -235,6 +235,7 @@ static void look_at(struct lines *lines, const struct line *line)
 
 	lines->has_latency |= figure(line, BENCH_P50).count > 0;
 	lines->has_rate |= cell->mode != BENCH_LATENCY;
+	lines->has_bytes |= cell->mode != BENCH_LATENCY && cell->size > 0;
 	lines->has_size |= cell->size > 0;
 	lines->has_memory |= figure(line, BENCH_MEMORY).count > 0;
 	lines->has_share |= cell->consumers > 1;
@@ -263,6 +264,8 @@ static void print_mode(FILE *out, const struct bench_cell *cell)
 	if (cell->mode == BENCH_LATENCY)
 		(void)fputs(cell->rate > 0 ? " one way" : " of a round trip",
 			    out);
+	else if (cell->mode == BENCH_UNCONTENDED)
+		(void)fputs(" wait and post in one process", out);
 }
 
 static void print_people(FILE *out, const struct bench_cell *cell)

@@ -29,6 +29,7 @@ struct lines {
 	bool always;      /* true */
 	bool has_latency; /* of these, what is true of any line */
 	bool has_rate;
+	bool has_bytes;
 	bool has_size;
 	bool has_memory;
 	bool has_share;  /* several consumers */

@@ -146,8 +146,7 @@ static void load_cell(struct loaded *loaded, const json_t *json)
 	if (!cell)
 		err(TOOL_SYSTEM, NULL);
 	report->cells[report->cell_count++] = cell;
-	cell->mode = word(loaded, json, "mode", bench_mode_names,
-			  BENCH_PIPELINE + 1);
+	cell->mode = word(loaded, json, "mode", bench_mode_names, BENCH_MODES);
 	cell->transport = text(loaded, json, "transport");
 	cell->size = whole(loaded, json, "size");
 	cell->producers = count(loaded, json, "producers");

@@ -49,12 +49,13 @@ static bool is_named(const struct settings *settings, const char *wanted)
 	return false;
 }
 
-static bool is_wanted(const struct settings *settings,
+/* Those without messages are in a mode of their own, which asks for them. */
+static bool is_wanted(const struct draft *draft,
 		      const struct transport *transport)
 {
-	if (settings->transports)
-		return is_named(settings, transport->name);
-	return !transport->on_request;
+	if (draft->settings->transports)
+		return is_named(draft->settings, transport->name);
+	return !transport->on_request || draft->mode == BENCH_UNCONTENDED;
 }
 
 /* Cells are never freed: the report needs them to the end. */
@@ -144,7 +145,7 @@ static bool is_batch_sensible(const struct draft *draft,
 static void add_transports(struct draft *draft, unsigned can)
 {
 	for (size_t i = 0; i < transport_count; i++) {
-		if (is_wanted(draft->settings, transports[i]) &&
+		if (is_wanted(draft, transports[i]) &&
 		    (transports[i]->can & can) == can &&
 		    is_batch_sensible(draft, transports[i]))
 			add_transport(draft, transports[i]);
@@ -206,6 +207,16 @@ static void plan_fanout(struct draft *draft)
 	plan_streams(draft, 1, consumers);
 	if (producers > 1)
 		plan_streams(draft, producers, consumers);
+}
+
+static void plan_uncontended(struct draft *draft)
+{
+	draft->shape.size = 0;
+	draft->shape.producers = 1;
+	draft->shape.consumers = 0;
+	draft->shape.batch = 1;
+	draft->shape.answers = false;
+	add_transports(draft, TRANSPORT_PAIR);
 }
 
 static void plan_pipelines(struct draft *draft)
@@ -337,6 +348,9 @@ void plan_make(struct plan *plan, const struct settings *settings,
 	draft.mode = BENCH_PIPELINE;
 	if (settings->modes[BENCH_PIPELINE])
 		plan_pipelines(&draft);
+	draft.mode = BENCH_UNCONTENDED;
+	if (settings->modes[BENCH_UNCONTENDED])
+		plan_uncontended(&draft);
 	check_used(settings, report);
 }
 

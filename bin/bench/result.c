@@ -15,8 +15,8 @@
 
 #include "format.h"
 
-const char *const bench_mode_names[] = {"latency", "throughput", "fanout",
-					"pipeline"};
+const char *const bench_mode_names[BENCH_MODES] = {
+	"latency", "throughput", "fanout", "pipeline", "uncontended"};
 const char *const bench_placement_names[] = {"unknown", "near", "far", "mixed"};
 
 /* The values of a figure; no more than one a run. */

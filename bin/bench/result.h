@@ -24,8 +24,11 @@ enum bench_mode {
 	BENCH_LATENCY,
 	BENCH_THROUGHPUT,
 	BENCH_FANOUT,
-	BENCH_PIPELINE
+	BENCH_PIPELINE,
+	BENCH_UNCONTENDED
 };
+
+#define BENCH_MODES (BENCH_UNCONTENDED + 1)
 
 /*
  * How near the two CPUs are: on shared hosts a virtual CPU moves, and with it
@@ -69,7 +72,7 @@ struct bench_cell {
 	 * NULL in other modes.
 	 */
 	const char *task;
-	uint64_t size; /* bytes a message; 0: "intrinsic", gaps of a CPU */
+	uint64_t size; /* bytes a message; 0: there are none */
 	unsigned producers;
 	unsigned consumers;
 	unsigned batch; /* messages a call */

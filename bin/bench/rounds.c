@@ -83,6 +83,8 @@ static int measure(struct bench *bench, const struct job *job,
 		return intrinsic_run(bench, job, run);
 	if (job->cell->mode == BENCH_LATENCY)
 		return latency_run(bench, job, run);
+	if (job->cell->mode == BENCH_UNCONTENDED)
+		return uncontended_run(bench, job, run);
 	return throughput_run(bench, job, run);
 }
 
@@ -104,7 +106,10 @@ static int run_job(struct bench *bench, const struct job *job, unsigned round,
 	}
 	*probe_ns = placement_probe(bench);
 	run.line_after_ns = *probe_ns;
-	run.placement = placement_of(run.line_before_ns, run.line_after_ns);
+	/* One process alone has no other to be near. */
+	if (cell->consumers > 0)
+		run.placement =
+			placement_of(run.line_before_ns, run.line_after_ns);
 	note_latency(cell, &run, &bench->latency);
 	cell->runs[cell->run_count++] = run;
 	return 0;

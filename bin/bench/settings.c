@@ -102,7 +102,7 @@ void settings_take_batches(struct settings *settings, const char *list)
 
 void settings_take_mode(struct settings *settings, const char *name)
 {
-	for (size_t i = 0; i < SETTINGS_MODES; i++) {
+	for (size_t i = 0; i < BENCH_MODES; i++) {
 		if (strcmp(name, bench_mode_names[i]) == 0) {
 			settings->modes[i] = true;
 			return;
@@ -110,7 +110,7 @@ void settings_take_mode(struct settings *settings, const char *name)
 	}
 	tool_usage(settings->tool,
 		   "no mode '%s'; there are: latency throughput fanout "
-		   "pipeline",
+		   "pipeline uncontended",
 		   name);
 }
 
@@ -176,7 +176,7 @@ static void set_defaults(struct settings *settings)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < SETTINGS_MODES; i++)
+	for (size_t i = 0; i < BENCH_MODES; i++)
 		any |= settings->modes[i];
 	if (!any) {
 		settings->modes[BENCH_LATENCY] = true;
@@ -204,19 +204,22 @@ static void check_modes(const struct settings *settings)
 	const struct tool *tool = settings->tool;
 	const bool *modes = settings->modes;
 	bool streams = modes[BENCH_THROUGHPUT] || modes[BENCH_FANOUT];
-	bool timed = streams || modes[BENCH_LATENCY];
+	bool messages = streams || modes[BENCH_LATENCY];
+	bool uncontended = modes[BENCH_UNCONTENDED];
 
-	check_latency(settings, streams || modes[BENCH_PIPELINE]);
+	check_latency(settings,
+		      streams || uncontended || modes[BENCH_PIPELINE]);
 	if ((settings->producers || settings->consumers) && !streams)
 		tool_usage(tool, "--producers and --consumers are for "
 				 "throughput and fanout");
 	if (settings->batch_count && !streams)
 		tool_usage(tool, "--batch is for throughput and fanout");
-	if ((settings->duration_ns || settings->size_count) && !timed)
-		tool_usage(tool, "--duration and --sizes are not for pipeline "
-				 "(it takes --count)");
-	if (settings->delay_ns && !timed)
-		tool_usage(tool, "--delay is not for pipeline");
+	if (settings->duration_ns && !messages && !uncontended)
+		tool_usage(tool, "--duration is not for pipeline (it takes "
+				 "--count)");
+	if ((settings->delay_ns || settings->size_count) && !messages)
+		tool_usage(tool, "--delay and --sizes are for latency, "
+				 "throughput and fanout");
 }
 
 static void check_sizes(const struct settings *settings)

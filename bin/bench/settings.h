@@ -21,11 +21,10 @@ struct tool;
 
 #define SETTINGS_SIZES_MAX   16
 #define SETTINGS_BATCHES_MAX 8
-#define SETTINGS_MODES       4 /* enum bench_mode */
 
 struct settings {
 	const struct tool *tool;
-	bool modes[SETTINGS_MODES];
+	bool modes[BENCH_MODES];
 	size_t size_count;
 	uint64_t sizes[SETTINGS_SIZES_MAX];
 	size_t batch_count;
@@ -94,6 +93,8 @@ int throughput_run(struct bench *bench, const struct job *job,
 		   struct bench_run *ret_run);
 int pipeline_run(struct bench *bench, const struct job *job,
 		 struct bench_run *ret_run);
+int uncontended_run(struct bench *bench, const struct job *job,
+		    struct bench_run *ret_run);
 
 /*
  * For those that are made of a transport: sets it up, makes the processes, and

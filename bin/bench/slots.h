@@ -2,7 +2,7 @@
 /*
  * slots.h - one word each way, in memory that both sides share
  *
- * The whole of a transport that polls it.
+ * The whole of a transport that polls it, and what a semaphore tells to be there.
  */
 #ifndef BENCH_SLOTS_H
 #define BENCH_SLOTS_H
@@ -16,6 +16,7 @@ struct shape;
 
 struct slot {
 	_Alignas(SLOTS_APART) _Atomic uint64_t word;
+	_Atomic uint8_t open; /* the byte on which the founding scheme spins */
 };
 
 struct slots {

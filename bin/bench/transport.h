@@ -20,10 +20,10 @@
 struct shape {
 	size_t size; /* of each message */
 	unsigned producers;
-	unsigned consumers;
-	unsigned batch; /* messages a call, at most */
-	bool answers;   /* one of each, and a way back */
-	bool one_cpu;   /* both sides share one */
+	unsigned consumers; /* 0: one process takes and gives */
+	unsigned batch;     /* messages a call, at most */
+	bool answers;       /* one of each, and a way back */
+	bool one_cpu;       /* both sides share one */
 	int64_t spin_ns;
 	uint64_t ring_bytes;
 	const char *dir; /* of our own, for what needs a name */
@@ -34,7 +34,8 @@ enum transport_can {
 	TRANSPORT_ANSWER = 1, /* round trips */
 	TRANSPORT_STREAM = 2, /* more than one message at a time */
 	TRANSPORT_MANY = 4,   /* several producers, several consumers */
-	TRANSPORT_BATCH = 8   /* several messages a call */
+	TRANSPORT_BATCH = 8,  /* several messages a call */
+	TRANSPORT_PAIR = 16   /* no messages: a semaphore's wait and post */
 };
 
 struct transport;
@@ -87,6 +88,11 @@ struct transport {
 	 * where the transport does not tell the end.
 	 */
 	ssize_t (*receive)(struct link *link, struct iovec *messages);
+	/*
+	 * pairs - a wait that need not wait and a post, @count times, in one
+	 * process; where it can TRANSPORT_PAIR
+	 */
+	int (*pairs)(struct link *link, size_t count);
 };
 
 extern const struct transport transport_fifo;
@@ -97,7 +103,11 @@ extern const struct transport transport_nng;
 extern const struct transport transport_pipe;
 extern const struct transport transport_pipe_buffered;
 extern const struct transport transport_port;
+extern const struct transport transport_posix_sem;
+extern const struct transport transport_sem;
+extern const struct transport transport_sem_owned;
 extern const struct transport transport_seqpacket;
+extern const struct transport transport_spin_sem;
 extern const struct transport transport_tcp;
 extern const struct transport transport_unix;
 extern const struct transport transport_zmq;

@@ -14,10 +14,12 @@
 #include "tool.h"
 
 const struct transport *const transports[] = {
-	&transport_port,   &transport_line,          &transport_line_shared,
-	&transport_pipe,   &transport_pipe_buffered, &transport_fifo,
-	&transport_unix,   &transport_seqpacket,     &transport_tcp,
-	&transport_mqueue, &transport_zmq,           &transport_nng,
+	&transport_port,     &transport_line,          &transport_line_shared,
+	&transport_pipe,     &transport_pipe_buffered, &transport_fifo,
+	&transport_unix,     &transport_seqpacket,     &transport_tcp,
+	&transport_mqueue,   &transport_zmq,           &transport_nng,
+	&transport_sem,      &transport_sem_owned,     &transport_posix_sem,
+	&transport_spin_sem,
 };
 const size_t transport_count = ARRAY_SIZE(transports);
 

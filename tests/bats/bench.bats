@@ -44,6 +44,16 @@ scratch() {
 	return 1
 }
 
+# posix_semaphore PID - a running benchmark has one
+posix_semaphore() {
+	local child
+
+	for child in $(pgrep -P "$1"); do
+		grep -q '/dev/shm/sem\.' "/proc/$child/maps" && return
+	done 2>/dev/null
+	return 1
+}
+
 # running_children PID - those that have not ended
 running_children() {
 	pgrep -r R,S,D -P "$1"
@@ -247,6 +257,41 @@ no_process() {
 	done
 }
 
+@test "semaphores: round trips with a word beside, on two CPUs and on one" {
+	local cpus
+	for cpus in none 0,0; do
+		quick latency -c 50 -a "$cpus" \
+			--transport=sem,posix-sem,spin-sem >out
+		all '.messages == 50 and .latency_ns.n == 50' out
+		all '.runs[0].bytes == 400' out
+		is "$(names true out)" "posix-sem sem spin-sem"
+	done
+	quick latency -c 5 >out
+	is "$(names '.transport | endswith("sem")' out)" ""
+	refused mmsock-bench throughput --transport=sem
+	refused mmsock-bench latency -R 10 --transport=posix-sem
+	refused mmsock-bench latency --transport=sem-owned
+}
+
+@test "uncontended: so many pairs in one process, a thousand at a time" {
+	quick uncontended -c 2500 --export-hgrm=r.hgrm --plot=r.svg >out
+	is "$(names true out)" "posix-sem sem sem-owned"
+	all '.mode == "uncontended" and .size == 0 and .consumers == 0' out
+	all '.messages == 2500 and .runs[0].messages == 2500' out
+	all '.latency_ns.n == 3 and .latency_ns.min > 0' out
+	all '.msgs_per_s > 0 and .runs[0].placement == "unknown"' out
+	is "$(grep -c '^# uncontended ' r.hgrm)" 3
+	run -0 t mmsock-bench --compare out out
+	like "$output" "uncontended .* sem-owned .* same"
+	quick uncontended latency -D 2ms --transport=sem >out
+	is "$(jq -c '[.results[].mode]' out)" '["latency","uncontended"]'
+	run --separate-stderr -0 t mmsock-bench -q uncontended -c 1 --runs=1
+	like "$output" "uncontended wait and post in one process, one run"
+	unlike "$output" "BYTES"
+	refused mmsock-bench uncontended --transport=port
+	refused mmsock-bench uncontended --transport=spin-sem
+}
+
 @test "a size that a transport does not take is missing, or refused by name" {
 	quick latency -c 2 -S 16M >out
 	is "$(names '.transport == "port" and .missing != null' out)" port
@@ -311,6 +356,26 @@ no_process() {
 	no_process $children
 	[ ! -e "$dir" ]
 	is "$(jq -c '[.config.interrupted, .config.rounds_done]' out)" "[true,0]"
+}
+
+@test "Ctrl-C among semaphores: no name of any stays behind" {
+	local dir children mode
+	start mmsock-bench -q latency -D 1h --transport=sem >out
+	wait_until scratch "$PID"
+	dir=$(scratch "$PID")
+	kill -INT "$PID"
+	ends 130 "$PID"
+	[ ! -e "$dir" ]
+	for mode in latency uncontended; do
+		start mmsock-bench -q "$mode" -D 1h --transport=posix-sem >out
+		wait_until posix_semaphore "$PID"
+		is "$(compgen -G "/dev/shm/sem.mmsock-bench.$PID.*")" ""
+		children=$(running_children "$PID")
+		kill -INT "$PID"
+		ends 130 "$PID"
+		# shellcheck disable=SC2086
+		no_process $children
+	done
 }
 
 @test "Ctrl-C after some: they are in the report" {
@@ -407,6 +472,11 @@ no_process() {
 		pipeline -D 1
 		pipeline --delay=1ms
 		throughput --intrinsic=1
+		uncontended --intrinsic=1
+		uncontended -S 64
+		uncontended -R 10
+		uncontended -B 2
+		uncontended --delay=1ms
 		--intrinsic=0
 		--intrinsic=inf
 		--warmup=inf
