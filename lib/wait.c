@@ -97,6 +97,7 @@
 #define BUDGET_FLOOR_NS   (INT64_C(4) * 1000)
 #define BUDGET_CEILING_NS (INT64_C(1000) * 1000)
 #define SHORT_SLEEP_NS    (4 * BUDGET_START_NS)
+#define GRACE_START_NS    (BUDGET_CEILING_NS / 2)
 
 #define ASKED_STEP 2U
 
@@ -167,6 +168,36 @@ static void learn_from_sleep(struct mms_budget *budget, int64_t slept_ns)
 		budget->now_ns = BUDGET_START_NS;
 }
 
+/*
+ * Whom this thread has woken cannot answer before he runs, which takes 20-60 us,
+ * and hundreds on a host that has lent his CPU to somebody else.  Until then a
+ * spin is not in vain: two partners who have fallen asleep on each other where a
+ * wake takes longer than any budget would stay so, at two wakes an answer.  So the
+ * next wait, for whatever it is, spins on for a time of grace from the wake on,
+ * which is learned as budgets are.
+ */
+static _Thread_local struct {
+	int64_t woke_ns;
+	int64_t grace_ns;
+} errand = {.grace_ns = GRACE_START_NS};
+
+/* How much longer whom we woke may need; negative where that is over. */
+static int64_t grace_left(const struct mms_budget *budget, int64_t now_ns)
+{
+	if (!budget->adaptive || budget->alone)
+		return -1;
+	return errand.woke_ns + errand.grace_ns - now_ns;
+}
+
+static void learn_from_errand(bool success)
+{
+	if (success && errand.grace_ns < BUDGET_CEILING_NS)
+		errand.grace_ns *= 2;
+	else if (!success && errand.grace_ns > BUDGET_FLOOR_NS)
+		errand.grace_ns /= 2;
+	errand.woke_ns = 0;
+}
+
 /* [W3] pairs with [R1], [R3], [L2]: we see what goes with the new value. */
 static bool changed(const struct mms_watch *watch)
 {
@@ -218,11 +249,13 @@ static bool spin_rounds(const struct mms_waiter *waiter,
 			const struct mms_watch *watch, int64_t deadline_ns)
 {
 	int64_t start = mms_now_ns();
-	int64_t most = budget->now_ns < watch->recheck_ns ? budget->now_ns
-							  : watch->recheck_ns;
+	int64_t grace = grace_left(budget, start);
+	int64_t most = grace > budget->now_ns ? grace : budget->now_ns;
 	int64_t now = start;
 	bool success;
 
+	if (most > watch->recheck_ns)
+		most = watch->recheck_ns;
 	show(waiter, ACTIVITY(MMSOCK_SPINNING, watch->object));
 	for (;;) {
 		now = yield_from(budget, now);
@@ -239,6 +272,8 @@ static bool spin_rounds(const struct mms_waiter *waiter,
 	show(waiter, 0);
 	now = mms_now_ns();
 	mms_bump(&waiter->row->blocked_ns, (uint64_t)(now - start));
+	if (grace > budget->now_ns)
+		learn_from_errand(success);
 	adapt(budget, success, now - start);
 	return success;
 }
@@ -368,10 +403,15 @@ int mms_wait(const struct mms_waiter *waiter, struct mms_budget *budget,
 
 void mms_wake_sleepers(struct mms_event *event, uint32_t asked, unsigned most)
 {
+	unsigned woken;
+
 	/* [W5] pairs with [W4]: a sleep on the old turn is refused from here. */
 	mms_add32(&event->turn, 1);
-	if (mms_futex_wake(&event->turn, most) < most)
+	woken = mms_futex_wake(&event->turn, most);
+	if (woken < most)
 		mms_cas32(&event->asked, asked, asked & ~MMS_ASKED_BIT);
+	if (woken > 0)
+		errand.woke_ns = mms_now_ns();
 }
 
 void mms_wake_regardless(struct mms_event *event)

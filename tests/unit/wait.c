@@ -681,6 +681,41 @@ static void test_success_restores(void)
 	CHECK_INT(scene.budget.now_ns, 4000);
 }
 
+/* How long a spin in vain takes right after somebody was woken. */
+static int64_t spin_after_wake(struct scene *scene)
+{
+	int64_t start;
+
+	announce_other(scene);
+	fake_futex_add_sleepers(&scene->event.turn, 1);
+	wake_one(scene);
+	scene->budget.now_ns = 4000;
+	start = mms_now_ns();
+	CHECK(!spin_until(scene, MMS_NEVER));
+	return mms_now_ns() - start;
+}
+
+static void test_grace(void)
+{
+	struct scene scene;
+	int i;
+
+	setup(&scene, MMSOCK_SPIN_ADAPTIVE);
+	scene.budget.alone = false;
+	/* Less what passes between the wake and the spin. */
+	while (spin_after_wake(&scene) < 300000)
+		;
+	/* It is less each time that it was in vain, and never for long. */
+	for (i = 0; i < 10; i++)
+		spin_after_wake(&scene);
+	while (spin_after_wake(&scene) > 100000)
+		;
+	/* Who was given a budget keeps to it, whatever he woke. */
+	setup(&scene, 4000);
+	while (spin_after_wake(&scene) > 100000)
+		;
+}
+
 static void test_polls_learn(void)
 {
 	struct scene scene;
@@ -827,6 +862,7 @@ static const struct check_case cases[] = {
 	{"a spin that was nearly too short doubles it, up to 1 ms",
 	 test_budget_grows},
 	{"a spin that succeeds restores the budget", test_success_restores},
+	{"whom we woke is given time to answer", test_grace},
 	{"yields in vain make the polls longer, others make them short",
 	 test_polls_learn},
 	{"on the only CPU a spin is one yield", test_alone},
