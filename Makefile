@@ -149,7 +149,7 @@ $(BUILD)/bin/mmsock-%: $(BUILD)/obj/bin/mmsock-%.o \
 		$(TOOL_PARTS:%=$(BUILD)/obj/bin/%.o) $(SHARED)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $(RUNPATH) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lmmsock \
+	$(Q)$(LINK) $(RUNPATH) -Wl,--as-needed -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lmmsock \
 		$(TOOL_LIBS) -lbsd $(LDFLAGS)
 
 # What a tool needs beyond that.

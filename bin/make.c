@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bsd/grp.h>
+
 #include "tool.h"
 
 enum option {
@@ -60,6 +62,20 @@ static unsigned type_number(const struct tool_seen *seen)
 	return MMSOCK_QUEUE;
 }
 
+int64_t make_group(const struct tool_seen *seen)
+{
+	uint64_t number;
+	gid_t gid;
+
+	if (gid_from_group(seen->argument, &gid) == 0)
+		return gid;
+	if (tool_parse_count(seen->argument, &number) < 0 ||
+	    number >= UINT32_MAX)
+		tool_usage(seen->tool, "%s%s: unknown group '%s'", seen->dashes,
+			   seen->name, seen->argument);
+	return (int64_t)number;
+}
+
 void make_take(const struct tool_seen *seen, struct make *make)
 {
 	struct mmsock_options *asked = &make->options;
@@ -72,7 +88,7 @@ void make_take(const struct tool_seen *seen, struct make *make)
 		asked->dir = seen->argument;
 		break;
 	case GROUP:
-		asked->group = tool_group(seen);
+		asked->group = make_group(seen);
 		break;
 	case MAX_MESSAGE:
 		asked->max_message = positive_size(seen);

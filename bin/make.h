@@ -30,6 +30,14 @@ extern const struct tool_option make_options[MAKE_OPTION_COUNT];
 void make_take(const struct tool_seen *seen, struct make *make);
 
 /*
+ * make_group - the group of that name or number; any other is a usage error
+ *
+ * Here and not with the numbers, because it needs libbsd: a tool that is run for
+ * one message must not spend a tenth of its time on loading that.
+ */
+int64_t make_group(const struct tool_seen *seen);
+
+/*
  * make_port - create @port, or find it where the mode allows that
  *
  * One that is found is as the options ask, or this fails and names what

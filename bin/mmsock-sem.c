@@ -98,7 +98,7 @@ static void take(const struct tool_seen *seen, void *context)
 		asked->dir = seen->argument;
 		break;
 	case GROUP:
-		asked->group = tool_group(seen);
+		asked->group = make_group(seen);
 		break;
 	case MAX:
 		asked->maximum = tool_count(seen, 1, MMSOCK_SEM_VALUE_MAX);

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bsd/grp.h>
-
 #include <mmsock.h>
 
 /* Reads digits and moves *@text behind them. */
@@ -213,20 +211,6 @@ unsigned tool_mode(const struct tool_seen *seen)
 		tool_usage(seen->tool, "%s%s: nobody could use it",
 			   seen->dashes, seen->name);
 	return mode;
-}
-
-int64_t tool_group(const struct tool_seen *seen)
-{
-	uint64_t number;
-	gid_t gid;
-
-	if (gid_from_group(seen->argument, &gid) == 0)
-		return gid;
-	if (tool_parse_count(seen->argument, &number) < 0 ||
-	    number >= UINT32_MAX)
-		tool_usage(seen->tool, "%s%s: unknown group '%s'", seen->dashes,
-			   seen->name, seen->argument);
-	return (int64_t)number;
 }
 
 int64_t tool_env_duration(const struct tool *tool, const char *variable,

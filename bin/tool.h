@@ -126,9 +126,6 @@ uint64_t tool_size(const struct tool_seen *seen);
 int64_t tool_duration(const struct tool_seen *seen);
 unsigned tool_mode(const struct tool_seen *seen);
 
-/* The group of that name or number; one that is not known is a usage error. */
-int64_t tool_group(const struct tool_seen *seen);
-
 /* The duration in an environment variable; @otherwise where it is not set. */
 int64_t tool_env_duration(const struct tool *tool, const char *variable,
 			  int64_t otherwise);

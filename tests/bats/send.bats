@@ -584,3 +584,10 @@ wrong() {
 	fed
 	ends 0 "$PID"
 }
+
+@test "a sender loads no library but ours and that of C" {
+	readelf -d "$(command -v mmsock-send)" >libraries
+	grep -q "NEEDED.*libmmsock" libraries
+	! grep NEEDED libraries | grep -v -e libmmsock -e 'libc\.' \
+		-e 'san\.' -e libpthread
+}
