@@ -26,6 +26,7 @@ struct mms_ring {
 	uint64_t at_seen;  /* committed up to here; the receiving end's cache */
 	unsigned streak;   /* looks in a row that found messages */
 	bool found_little; /* the last look at send->at */
+	unsigned vain;     /* pauses in a row that brought little, times 2 */
 	unsigned slot;     /* for the headers of what we send */
 	unsigned slots;
 };

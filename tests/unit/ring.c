@@ -1265,19 +1265,43 @@ static void test_courtesy(void)
 	int i;
 
 	CHECK(!mms_ring_await_more(&ring));
-	for (i = 0; i < 10; i++) {
+	for (i = 0; i < 10; i++)
 		CHECK_INT(send_one(&ring, 24, (uint64_t)i), 0);
+	for (i = 0; i < 10; i++) {
 		CHECK(mms_ring_await_more(&ring));
-		if (i < 9)
-			expect_one(&ring, 24, (uint64_t)i);
+		expect_one(&ring, 24, (uint64_t)i);
 	}
 	CHECK(ring.at_seen == mms_load(&ring.send->at));
-	expect_one(&ring, 24, 9);
 	CHECK(!mms_ring_await_more(&ring));
 	/* And is back to a look at a time. */
 	CHECK_INT(send_one(&ring, 24, 10), 0);
 	CHECK(mms_ring_await_more(&ring));
 	CHECK(ring.at_seen != mms_load(&ring.send->at));
+}
+
+/* One who finds one message at each look soon stops waiting for more. */
+static void test_courtesy_in_vain(void)
+{
+	struct memory memory;
+	struct mms_ring ring = setup(&memory, 4096);
+	unsigned pauses = 0;
+	uint64_t i;
+
+	for (i = 0; i < 10000; i++) {
+		unsigned before = ring.vain;
+
+		CHECK_INT(send_one(&ring, 24, i), 0);
+		CHECK(mms_ring_await_more(&ring));
+		pauses += ring.vain != before || ring.streak == 0;
+		expect_one(&ring, 24, i);
+	}
+	CHECK(pauses < 12);
+	/* It is worth a try again when one has brought something. */
+	ring.streak = 100000;
+	for (i = 0; i < 20; i++)
+		CHECK_INT(send_one(&ring, 24, i), 0);
+	CHECK(mms_ring_await_more(&ring));
+	CHECK_INT(ring.vain, 0);
 }
 
 /* Positions that cannot be make nothing out of an empty ring. */
@@ -1393,6 +1417,7 @@ static const struct check_case cases[] = {
 	{"a lying head gives EBADMSG", test_lying_head},
 	{"a ring full of headers is no endless loop", test_endless_ring},
 	{"a receiver that streams waits for more", test_courtesy},
+	{"a receiver that waits in vain stops waiting", test_courtesy_in_vain},
 	{"a lying tail makes nothing out of nothing", test_courtesy_to_liars},
 	{"only what others left is checked", test_own_end},
 	{"garbage is never followed out of the ring", test_garbage},
