@@ -210,7 +210,9 @@ inline mms_give_end(end)
 		owes = owes | debt(end);
 		MAYDIE
 	}
-#ifndef MUTANT_LOCK_NOT_WOKEN
+#ifdef MUTANT_LOCK_NOT_WOKEN
+	owes = owes & ~debt(end)
+#else
 	mms_wake(end, 1)
 #endif
 }
