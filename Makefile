@@ -71,6 +71,8 @@ TEST_HEADERS = check fault/step random stress/schedule unit/fake_futex unit/sand
 BATS = bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
 	# EOL
+MODELS = both names ring slots stream wait \
+	# EOL
 MAN3 = libmmsock mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
 	mmsock_reserve mmsock_run_new mmsock_sem mmsock_send mmsock_wait_peers \
 	# EOL
@@ -114,6 +116,7 @@ TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	tests/fault/step.c tests/abi/layout.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
 	$(BENCH_HEADERS:%=bin/bench/%.h) $(TEST_HEADERS:%=tests/%.h)
+MODEL_FILES = $(MODELS:%=tests/model/%.pml)
 PAGES = $(TOOLS:%=man/mmsock-%.1) $(MAN3:%=man/%.3) $(MAN5:%=man/%.5) \
 	$(MAN7:%=man/%.7)
 COMPLETIONS = $(TOOLS:%=completions/bash/mmsock-%)
@@ -265,6 +268,11 @@ check-fault: $(FAULT_BINS) ## death at every instruction; STRESS=1000 for each
 	@$(RUN) $(FAULT_BINS)
 check-bats: all ## the tools, from outside
 	@$(RUN) $(BATS_FILES)
+# full, quick or long: 7 minutes, 20 seconds, half an hour.
+check-model check-model-quick check-model-long: ## SPIN searches the models
+	@tests/deps.sh model
+	@MODEL_SET=$(word 3,$(subst -, ,$@) full) TEST_TIMEOUT=7200 \
+		$(RUN) tests/model/check.sh 3>&1
 test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) \
 	$(BUILD)/tests/abi/layout
 
@@ -331,7 +339,7 @@ lint-own: all
 	$(Q)tests/lint/options.sh $(BUILD)/bin $(TOOLS)
 	$(Q)tests/lint/exports.sh $(SHARED)
 	$(Q)tests/lint/lists.sh $(SOURCES) $(TEST_SOURCES) $(HEADERS) \
-		$(PAGES) $(BATS_FILES) $(COMPLETIONS)
+		$(PAGES) $(BATS_FILES) $(COMPLETIONS) $(MODEL_FILES)
 step = @printf '  %-4s %s\n' LINT $1
 
 format: ## lay out all C files
@@ -391,7 +399,8 @@ help: ## this list
 		Makefile
 
 .PHONY: all lib tools deps demo bench check run-all check-unit check-stress \
-	check-fault check-bats test-programs asan ubsan tsan check-asan check-ubsan \
+	check-fault check-bats check-model check-model-quick check-model-long \
+	test-programs asan ubsan tsan check-asan check-ubsan \
 	check-tsan run-sanitized run-programs coverage abi lint run-lint lint-format \
 	lint-tidy lint-cppcheck lint-shell lint-pages lint-own format install \
 	uninstall dist clean help compile_commands.json

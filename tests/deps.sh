@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh build|check|lint|bench... - install the Debian packages that miss.
+# deps.sh build|check|lint|bench|model... - install the Debian packages that are
+# missing.
 # Each line of the table is a need, the packages that meet it, and a test for
 # it; where every test succeeds, apt-get is not touched.
 set -eu
@@ -34,6 +35,8 @@ need bench mbuffer 'command -v mbuffer'
 need bench netcat-openbsd 'nc -h 2>&1 | grep -q -- -U'
 need bench pv 'command -v pv'
 need bench socat 'command -v socat'
+need model 'gcc libc6-dev' "echo '#include <stdio.h>' | $cc -E -"
+need model spin 'command -v spin'
 need lint clang-format 'command -v clang-format'
 need lint clang-tidy 'command -v clang-tidy'
 need lint cppcheck 'command -v cppcheck'

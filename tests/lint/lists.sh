@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 listed=$(printf '%s\n' "$@" | sort)
 there=$(find lib bin include tests man completions -name '*.[ch1-9]' -o \
-	-name '*.bats' -o -path 'completions/*/*' | sort)
+	-name '*.bats' -o -name '*.pml' -o -path 'completions/*/*' | sort)
 bad=0
 
 extra=$(printf '%s\n' "$there" "$listed" "$listed" | sort | uniq -u)
