@@ -351,9 +351,11 @@ int tool_sem_error(enum tool_act act, const char *name, const char *dir,
 	const struct outcome *outcome =
 		find_in(sem_outcomes, ARRAY_SIZE(sem_outcomes), act, error);
 
+	/* Calls that serve ports too speak of a port. */
 	return report("semaphore", name, dir,
 		      outcome ? outcome : find_outcome(act, error),
-		      mmsock_error_text(error));
+		      error == -ENOENT ? "no such semaphore"
+				       : mmsock_error_text(error));
 }
 
 int tool_io_error(const char *object, int error)

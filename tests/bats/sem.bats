@@ -367,6 +367,7 @@ holder() {
 	fails 66 mmsock-sem wait missing
 	like "$stderr" "no such semaphore .create it with: mmsock-sem create missing"
 	fails 66 mmsock-sem value missing
+	like "$stderr" "no such semaphore .create it with: mmsock-sem create missing"
 	fails 66 mmsock-sem run missing -- true
 	fails 73 mmsock-sem create ./no/such/folder/s
 	ln -s text link

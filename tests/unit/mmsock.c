@@ -378,6 +378,17 @@ enum {
 	ROUNDS = 1000
 };
 
+/*
+ * The thread sanitizer runs a handler when the thread next calls a function that
+ * it knows, and a futex is none: a signal that comes right before is seen only
+ * when the sleep is over.  That the call ends with -EINTR holds there too.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define SIGNALS_ARE_HELD_BACK true
+#else
+#define SIGNALS_ARE_HELD_BACK false
+#endif
+
 static void heckle_once(struct heckler *heckler, int round)
 {
 	/* From the entry of the call into its spin and beyond. */
@@ -426,7 +437,8 @@ static void be_heckled(int64_t spin_ns, int number,
 	for (round = 1; round <= ROUNDS; round++) {
 		heckler.round = round;
 		CHECK_INT(call(heckler.handle), -EINTR);
-		CHECK(now_ns() - heckler.at_ns < 800 * MS);
+		CHECK(now_ns() - heckler.at_ns < 800 * MS ||
+		      (number && SIGNALS_ARE_HELD_BACK));
 	}
 	CHECK(!pthread_join(thread, NULL));
 	mmsock_close(heckler.handle);
