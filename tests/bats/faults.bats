@@ -470,6 +470,7 @@ says_in() {
 		yes x 3>&- | mmsock-send p 2>/dev/null 3>&- &
 		mmsock-recv p >/dev/null 2>&1 3>&- &
 		comes p WR 1
+		comes p RD 1
 		mmsock-create --overwrite -b 64K p
 		nobody_attached p
 		all_done
