@@ -195,7 +195,8 @@ size_t mmsock_run_split(struct mmsock_run *run, const void *text, size_t length,
 
 	if (!run->count)
 		mmsock_run_clear(run);
-	for (count = 0; count < most; count++) {
+	/* An empty text may come without a place. */
+	for (count = 0; count < most && taken < length; count++) {
 		size_t room = payload_room(run);
 		size_t part = length - taken < room ? length - taken : room;
 		size_t line =
