@@ -268,7 +268,7 @@ check-fault: $(FAULT_BINS) ## death at every instruction; STRESS=1000 for each
 	@$(RUN) $(FAULT_BINS)
 check-bats: all ## the tools, from outside
 	@$(RUN) $(BATS_FILES)
-# full, quick or long: 7 minutes, 20 seconds, half an hour.
+# full, quick or long: 7 minutes, 20 seconds, 20 minutes.
 check-model check-model-quick check-model-long: ## SPIN searches the models
 	@tests/deps.sh model
 	@MODEL_SET=$(word 3,$(subst -, ,$@) full) TEST_TIMEOUT=7200 \
