@@ -64,7 +64,7 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = sem_steps \
+FAULT = moments sem_steps \
 	# EOL
 TEST_HEADERS = check fault/step random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL

@@ -116,6 +116,12 @@ static inline void mms_add(_Atomic uint64_t *word, uint64_t value)
 	atomic_fetch_add_explicit(word, value, memory_order_relaxed);
 }
 
+/* The same for who has to be seen by those who see the sum. */
+static inline void mms_add_release(_Atomic uint64_t *word, uint64_t value)
+{
+	atomic_fetch_add_explicit(word, value, memory_order_release);
+}
+
 /* For a counter that only we write: no locked instruction. */
 static inline void mms_bump(_Atomic uint64_t *word, uint64_t value)
 {

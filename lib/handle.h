@@ -36,6 +36,7 @@ struct mmsock {
 	bool seen_sender;       /* or received: end of stream may be told */
 	unsigned senders;       /* attached, when we last counted */
 	uint64_t left;          /* senders that had ever left by then */
+	uint64_t joined;        /* and those that had ever joined */
 	int64_t certified_ns;   /* when they were last certified */
 	int64_t wall_offset_ns; /* wall clock minus monotonic clock */
 	int64_t link_checked_ns;

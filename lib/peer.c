@@ -23,8 +23,8 @@
  * predecessor's business first: a lock word that names the slot belongs to the
  * dead one, and from here on nobody but us could ever certify that.
  *
- * Labels of this file: P1 with I3 (inspect.c), P3 with P4 (recv.c), F2, F3, F4, F7
- * and F8 with W1 (wait.c).
+ * Labels of this file: P1 with I3 (inspect.c); P3 with P4, P5 with P6, P7 with P8
+ * (recv.c); F2, F3, F4, F7 and F8 with W1 (wait.c).
  */
 #include "peer.h"
 
@@ -330,13 +330,17 @@ int mms_peer_enter(struct mms_port *port)
 	if (port->role & MMSOCK_OWNER)
 		become_owner(port);
 	write_row(port);
+	/* [P7] pairs with [P8]: our row before the sum. */
 	if (port->role & MMSOCK_SENDER)
-		mms_add(&census->senders_joined, 1);
+		mms_add_release(&census->senders_joined, 1);
 	if (port->role & MMSOCK_RECEIVER)
 		mms_add(&census->receivers_joined, 1);
-	/* [F3] pairs with [W1]: our row before asked is read. */
+	/* [F3] pairs with [W1]: our row before asked is read, of both. */
 	mms_fence();
 	mms_wake(&port->control->signals.peers, MMS_EVERYBODY);
+	/* From now on receivers have somebody to ask the kernel about. */
+	if (port->role & MMSOCK_SENDER)
+		mms_wake(&port->control->signals.data, MMS_EVERYBODY);
 	return 0;
 }
 
@@ -398,8 +402,9 @@ void mms_peer_leave(struct mms_port *port)
 	add_to_totals(&port->control->census, port->row);
 	/* [P3] pairs with [P4]: our messages before our leaving. */
 	mms_store_release32(&port->row->role, 0);
+	/* [P5] pairs with [P6]: our row is cleared before the sum. */
 	if (port->role & MMSOCK_SENDER)
-		mms_add(&port->control->census.senders_left, 1);
+		mms_add_release(&port->control->census.senders_left, 1);
 	/* [F4] pairs with [W1]: and with itself, in the other one who leaves. */
 	mms_fence();
 	if (port->role & MMSOCK_SENDER &&

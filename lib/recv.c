@@ -15,7 +15,15 @@
  *
  * So senders are looked for first [P4], then messages: a sender who is gone has
  * committed all that he ever will.  The last one to leave wakes all receivers;
- * one who is killed is noticed within 100 ms.
+ * one who is killed is noticed within 100 ms, by receivers who know that he was
+ * there: so one who comes wakes all of them too.
+ *
+ * Before the senders are counted those are read who ever came [P8] and who ever
+ * left [P6].  Read later, one who comes in between would be known to have come
+ * and not be counted: the end would be told with a sender there.
+ *
+ * Labels of this file: P4 with P3, P6 with P5, P8 with P7 (peer.c), F6 with W1
+ * (wait.c).
  */
 #include <errno.h>
 #include <limits.h>
@@ -51,10 +59,12 @@ static void count_senders(struct mmsock *handle)
 
 	if (certify)
 		handle->certified_ns = now;
-	handle->left = mms_load(&census->senders_left);
+	/* [P6] pairs with [P5]: who is counted as gone has no row any more. */
+	handle->left = mms_load_acquire(&census->senders_left);
+	/* [P8] pairs with [P7]: who is counted as come has his row, or had it. */
+	handle->joined = mms_load_acquire(&census->senders_joined);
 	handle->senders = mms_peer_count(&handle->port, MMSOCK_SENDER, certify);
-	if (handle->senders ||
-	    mms_load(&census->senders_joined) != handle->port.scene.joined)
+	if (handle->senders || handle->joined != handle->port.scene.joined)
 		handle->seen_sender = true;
 }
 
@@ -73,16 +83,36 @@ static int over(struct mmsock *handle)
 	return r && mms_ring_is_empty(&handle->port.ring) ? r : 0;
 }
 
+/*
+ * Is there anything for over() to look at?  Senders may have come or gone, and
+ * the message beside which a stream did not end may be another receiver's now:
+ *
+ *	receiver                        last sender     another receiver
+ *	--------                        -----------     ----------------
+ *	                                commits, leaves
+ *	looks: no sender
+ *	looks: a message, no end
+ *	                                                takes it
+ *	looks: no message
+ *	sleeps beside the end
+ */
+static bool over_may_change(const struct mmsock *handle)
+{
+	const struct mms_census *census = &handle->port.control->census;
+
+	return mms_load(&census->senders_left) != handle->left ||
+	       mms_load(&census->senders_joined) != handle->joined ||
+	       (!handle->senders && handle->seen_sender);
+}
+
 static bool data_is_there(void *context)
 {
 	const struct data_wait *wait = context;
 	const struct mmsock *handle = wait->handle;
-	const struct mms_census *census = &handle->port.control->census;
 
 	return !mms_ring_is_empty(&handle->port.ring) ||
 	       mms_port_gone(handle) ||
-	       (!handle->keep_open &&
-		mms_load(&census->senders_left) != handle->left);
+	       (!handle->keep_open && over_may_change(handle));
 }
 
 /*

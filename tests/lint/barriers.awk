@@ -28,7 +28,7 @@ function take(text,    own, i, n, part) {
 inside { comment = comment " " $0 }
 /\*\// { inside = 0; take(comment); comment = ""; next }
 inside { next }
-/mms_((load|glance)_acquire|store_release|cas|add32|fence)[_a-z]*(32)?\(/ && !labelled {
+/mms_((load|glance)_acquire|store_release|cas|add32|add_release|fence)[_a-z]*(32)?\(/ && !labelled {
 	fail(FILENAME ":" FNR, "no label above: " $0)
 }
 /^}/ { labelled = 0 }

@@ -7,16 +7,14 @@
  * without any lock.  Senders attach, send, leave; they may die at every step.
  *
  * The store with which a leaver clears his row is delayed, as stores in wait.pml are.
- * senders_left is raised by a locked operation, which on x86 waits for the stores
- * before it; WEAK lets it overtake them, as the relaxed addition in the code allows
- * on other machines.
+ * senders_left is raised behind it by an addition with release (P5), and senders_joined
+ * behind the row of who comes (P7): the two RELAXED mutants have the order that a
+ * machine other than x86 may show without.
  *
  * There is no re-check but CERTIFY_NS, and that only for a receiver who saw a sender
  * when he went to sleep: he looks again, and asks the kernel, where somebody died.
  *
- * LATE lets receivers come before senders.  HOLE_CLAIMED claims then what the code does
- * not keep; and with two receivers it does not keep even the rest (see README.md).
- * FIXED has the code as it would keep all of it.
+ * LATE lets receivers come before senders.
  */
 #ifndef SENDERS
 #define SENDERS 2
@@ -44,6 +42,7 @@ bool late_role[SENDERS];
 byte crashes = CRASHES;
 
 /* Ghosts. */
+byte parting;    /* senders that have begun to leave, or died */
 byte gone;       /* senders that have ended, one way or the other */
 byte ended;      /* receivers that were told the end */
 byte deaths;
@@ -113,9 +112,14 @@ proctype sender(byte me)
 
 	/* mms_peer_enter(); F3 */
 	atomic { alive[me] = true; MAYDIE }
+#ifndef MUTANT_RELAXED_JOINED
 	atomic { role[me] = true; MAYDIE }
+#endif
 	atomic { joined++; came++; counted = true; owed = true; MAYDIE }
-#ifdef FIXED
+#ifdef MUTANT_RELAXED_JOINED
+	atomic { role[me] = true; MAYDIE }
+#endif
+#ifndef MUTANT_COMER_WAKES_NOBODY
 	/* Whoever waits for messages learns that there is somebody to ask about. */
 	mms_wake(PEOPLE);
 #endif
@@ -128,11 +132,9 @@ proctype sender(byte me)
 	:: break
 	od;
 	/* mms_peer_leave() */
-	atomic { late_role[me] = true; owed = true; MAYDIE }
-#if !defined(WEAK) || defined(FIXED)
-#ifndef MUTANT_NO_FENCE_IN_LEAVER
+	atomic { late_role[me] = true; parting++; owed = true; MAYDIE }
+#if !defined(MUTANT_RELAXED_LEFT) && !defined(MUTANT_NO_FENCE_IN_LEAVER)
 	!late_role[me];
-#endif
 #endif
 	atomic { left++; MAYDIE }
 #ifndef MUTANT_NO_FENCE_IN_LEAVER
@@ -164,6 +166,7 @@ died:	/* what was stored is seen before the kernel certifies the death */
 	!late_role[me];
 	atomic {
 		alive[me] = false;
+		parting++;
 		gone++;
 		deaths++;
 		came = came + (counted -> 0 : 1);
@@ -192,9 +195,7 @@ again:
 #endif
 	/* over(): count_senders(), with certification; P4; messages */
 	seen_left = left;
-#ifdef FIXED
 	seen_joined = joined;
-#endif
 	senders = 0;
 	i = 0;
 	do
@@ -205,7 +206,10 @@ again:
 		}
 	:: else -> i = 0; break
 	od;
-	seen_sender = seen_sender || senders || joined;
+#ifdef MUTANT_JOINED_READ_LATE
+	seen_joined = joined;
+#endif
+	seen_sender = seen_sender || senders || seen_joined;
 #ifdef MUTANT_MESSAGES_FIRST
 	if
 	:: !senders && seen_sender && looked -> goto over
@@ -226,9 +230,11 @@ again:
 #else
 		looked = messages > 0 || left != seen_left;
 #endif
-#ifdef FIXED
-		looked = looked || joined != seen_joined ||
-			(!senders && seen_sender);
+#ifndef MUTANT_JOINED_NOT_LOOKED_AT
+		looked = looked || joined != seen_joined;
+#endif
+#ifndef MUTANT_END_NOT_LOOKED_AT
+		looked = looked || (!senders && seen_sender);
 #endif
 		skip
 	}
@@ -255,6 +261,8 @@ end_asleep:
 	fi;
 	goto again;
 over:
+	/* Nobody is told the end while all who came are there. */
+	assert(parting);
 	ended++
 }
 
@@ -263,11 +271,7 @@ active proctype audit()
 {
 	timeout ->
 	/* Nobody sleeps once the last sender is gone, if there ever was one. */
-#ifdef HOLE_CLAIMED
 	assert(!asleep || gone < SENDERS || !joined || excused);
-#else
-	assert(!asleep || gone < SENDERS || !joined || deaths);
-#endif
 	/* Nobody was told the end beside a message. */
 #ifndef LATE
 	assert(ended < RECEIVERS || messages == 0)

@@ -347,6 +347,49 @@ static void test_sender_flashes_by(void)
 	CHECK(now_ns() - start < 5 * SECOND);
 }
 
+static void run_deaf(struct kid *self, void *context)
+{
+	struct mmsock *handle = open_as("p", MMSOCK_RECEIVER);
+
+	(void)context;
+	handle->waiter.no_recheck = true;
+	tell(self);
+	CHECK_INT(try_recv(handle, MMSOCK_FOREVER), -ENODATA);
+	mmsock_close(handle);
+}
+
+static int add_sleeps(const struct mmsock_peer *peer, void *context)
+{
+	*(uint64_t *)context += peer->sleeps;
+	return 0;
+}
+
+/*
+ * Who sleeps before there is a sender is woken to look at him, and from then on
+ * asks whether he is alive: with no other look, he sleeps a second time.
+ */
+static void test_sender_comes_late(void)
+{
+	struct mmsock *sender;
+	uint64_t sleeps = 0;
+	struct kid kid;
+
+	fresh_dir();
+	create_port("p", 4096, 4);
+	kid_start(&kid, run_deaf, NULL);
+	CHECK(hear(&kid));
+	await_sleeper("p", kid.pid, MMSOCK_DATA);
+	sender = open_as("p", MMSOCK_SENDER);
+	while (sleeps < 2) {
+		sched_yield();
+		sleeps = 0;
+		CHECK_INT(mmsock_inspect_peers("p", NULL, add_sleeps, &sleeps),
+			  0);
+	}
+	mmsock_close(sender);
+	CHECK_INT(kid_reap(&kid), 0);
+}
+
 static void test_stopped_sender(void)
 {
 	struct mmsock *handle;
@@ -937,7 +980,8 @@ static const struct check_case cases[] = {
 	{"also who came before the sender", test_end_wakes_the_early},
 	{"a killed sender ends the stream", test_sender_is_killed},
 	{"also one who was there for a moment only", test_sender_flashes_by},
-	{"a stopped sender does not", test_stopped_sender},
+	{"who sleeps learns that a sender has come", test_sender_comes_late},
+	{"a stopped sender does not end it", test_stopped_sender},
 	{"the last message comes before the end", test_last_message},
 	{"a message is looked at, left there, and taken", test_peek},
 	{"a message that is looked at lies in one piece", test_peek_is_whole},
