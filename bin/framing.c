@@ -55,9 +55,25 @@ const char *framing_search(const char *delimiter, size_t delimiter_length,
 	return memmem(text, length, delimiter, delimiter_length);
 }
 
+/*
+ * Where the delimiter begins as it ends, a payload that ends like that makes one
+ * with the delimiter behind it, before its own: "a" with "aa", "xab" with "abab".
+ */
+static bool makes_delimiter(const char *delimiter, size_t delimiter_length,
+			    const char *message, size_t length)
+{
+	for (size_t tail = 1; tail < delimiter_length && tail <= length; tail++)
+		if (memcmp(message + length - tail, delimiter, tail) == 0 &&
+		    memcmp(delimiter + tail, delimiter,
+			   delimiter_length - tail) == 0)
+			return true;
+	return false;
+}
+
 bool framing_holds(const char *delimiter, size_t delimiter_length,
 		   const void *message, size_t length)
 {
 	return delimiter &&
-	       framing_search(delimiter, delimiter_length, message, length);
+	       (framing_search(delimiter, delimiter_length, message, length) ||
+		makes_delimiter(delimiter, delimiter_length, message, length));
 }

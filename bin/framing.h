@@ -153,7 +153,10 @@ int framing_put(struct framing_writer *writer, struct mmsock_run *run);
  */
 int framing_flush(struct framing_writer *writer);
 
-/* framing_holds - whether a message holds the delimiter (if there is one) */
+/*
+ * framing_holds - whether a message holds the delimiter (if there is one), or so
+ * much of it that a reader would find it before the message's end
+ */
 bool framing_holds(const char *delimiter, size_t delimiter_length,
 		   const void *message, size_t length);
 

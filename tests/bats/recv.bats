@@ -127,6 +127,21 @@ wrong() {
 	run -0 t mmsock-recv -e --strict p
 }
 
+@test "a payload that makes a delimiter with the one behind it is one that holds it" {
+	local payload
+	mmsock-create p
+	for payload in ab xab bbab; do
+		mmsock-send p "$payload"
+		run --separate-stderr -65 t mmsock-recv -e --strict -d aba p
+		says mmsock-recv
+		run --separate-stderr -0 t mmsock-recv -e -d aba p
+		says mmsock-recv
+	done
+	mmsock-send p a ba xa
+	run --separate-stderr -0 t mmsock-recv -e --strict -d aba p
+	is "$stderr" ""
+}
+
 @test "--strict is content with binary framings and clean senders" {
 	mmsock-create p
 	mmsock-send p $'a\nb' $'\n'
