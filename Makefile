@@ -66,7 +66,9 @@ STRESS = processes ring_threads semaphore \
 	# EOL
 FAULT = moments sem_steps \
 	# EOL
-TEST_HEADERS = check fault/step random stress/schedule unit/fake_futex unit/sandbox \
+FUZZ = framing header number \
+	# EOL
+TEST_HEADERS = check fault/step fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
@@ -106,6 +108,7 @@ LIB_OBJS = $(LIB:%=$(BUILD)/obj/lib/%.o)
 UNIT_BINS = $(UNIT:%=$(BUILD)/tests/unit/%)
 STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
 FAULT_BINS = $(FAULT:%=$(BUILD)/tests/fault/%)
+FUZZ_BINS = $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 
 PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS) \
@@ -113,7 +116,8 @@ PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
-	tests/fault/step.c tests/abi/layout.c
+	tests/fault/step.c $(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
+	tests/abi/layout.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
 	$(BENCH_HEADERS:%=bin/bench/%.h) $(TEST_HEADERS:%=tests/%.h)
 MODEL_FILES = $(MODELS:%=tests/model/%.pml)
@@ -209,6 +213,13 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(STATIC)
 $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
 $(FAULT_BINS): $(BUILD)/obj/tests/fault/step.o
+# A target is a program by itself, or with libFuzzer.
+$(FUZZ_BINS): $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/replay.o)
+$(BUILD)/tests/fuzz/framing: $(BUILD)/obj/bin/framing.o $(BUILD)/obj/bin/reader.o \
+	$(BUILD)/obj/bin/tool.o $(BUILD)/obj/bin/writer.o
+$(BUILD)/tests/fuzz/number: $(BUILD)/obj/bin/number.o $(BUILD)/obj/bin/tool.o
+$(BUILD)/obj/tests/fuzz/framing.o $(BUILD)/obj/tests/fuzz/number.o: \
+	private TEST_CFLAGS += -Ibin
 # Two are about what the benchmark does with its figures.
 $(BUILD)/tests/unit/bench_histogram: $(BUILD)/obj/bin/bench/histogram.o
 $(BUILD)/tests/unit/bench_result: $(BUILD)/obj/bin/bench/result.o \
@@ -258,7 +269,7 @@ check: ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory run-all
 
 run-all: all test-programs
-	@$(RUN) $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(SCRIPTS) \
+	@$(RUN) $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) $(SCRIPTS) \
 		$(BATS_FILES)
 check-unit: $(UNIT_BINS) ## unit programs, one a library file
 	@$(RUN) $(UNIT_BINS)
@@ -266,6 +277,8 @@ check-stress: $(STRESS_BINS) ## races: threads on one mapping, processes
 	@$(RUN) $(STRESS_BINS)
 check-fault: $(FAULT_BINS) ## death at every instruction; STRESS=1000 for each
 	@$(RUN) $(FAULT_BINS)
+check-fuzz-corpus: $(FUZZ_BINS) ## fuzz targets, over the inputs that are kept
+	@$(RUN) $(FUZZ_BINS)
 check-bats: all ## the tools, from outside
 	@$(RUN) $(BATS_FILES)
 # full, quick or long: 7 minutes, 20 seconds, 20 minutes.
@@ -273,7 +286,22 @@ check-model check-model-quick check-model-long: ## SPIN searches the models
 	@tests/deps.sh model
 	@MODEL_SET=$(word 3,$(subst -, ,$@) full) TEST_TIMEOUT=7200 \
 		$(RUN) tests/model/check.sh 3>&1
-test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) \
+# Seconds a target; what is found is kept in build/fuzz.
+FUZZ_SECONDS = 60
+FUZZ_BUILD = $(BUILD)/fuzz
+
+fuzz: ## the targets with libFuzzer, in build/fuzz
+	@tests/deps.sh build fuzz
+	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=clang \
+		SANITIZE=fuzzer,address,undefined fuzz-programs
+fuzz-programs: $(FUZZ_BINS)
+check-fuzz: fuzz ## libFuzzer on each target, for FUZZ_SECONDS=60
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ='$(FUZZ)' TEST_TIMEOUT=360000 \
+		BUILD='$(abspath $(FUZZ_BUILD))' tests/run tests/fuzz/check.sh 3>&1
+fuzz-keep: fuzz ## what check-fuzz came across, as far as it is new, into the corpus
+	@FUZZ='$(FUZZ)' BUILD='$(abspath $(FUZZ_BUILD))' tests/fuzz/keep.sh
+
+test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) \
 	$(BUILD)/tests/abi/layout
 
 asan ubsan tsan: ## library and tools with a sanitizer, in build/asan ...
@@ -399,7 +427,8 @@ help: ## this list
 		Makefile
 
 .PHONY: all lib tools deps demo bench check run-all check-unit check-stress \
-	check-fault check-bats check-model check-model-quick check-model-long \
+	check-fault check-fuzz check-fuzz-corpus check-bats check-model \
+	check-model-quick check-model-long fuzz fuzz-keep fuzz-programs \
 	test-programs asan ubsan tsan check-asan check-ubsan \
 	check-tsan run-sanitized run-programs coverage abi lint run-lint lint-format \
 	lint-tidy lint-cppcheck lint-shell lint-pages lint-own format install \

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh build|check|lint|bench|model... - install the Debian packages that are
+# deps.sh build|check|lint|bench|model|fuzz... - install the Debian packages that are
 # missing.
 # Each line of the table is a need, the packages that meet it, and a test for
 # it; where every test succeeds, apt-get is not touched.
@@ -37,6 +37,9 @@ need bench pv 'command -v pv'
 need bench socat 'command -v socat'
 need model 'gcc libc6-dev' "echo '#include <stdio.h>' | $cc -E -"
 need model spin 'command -v spin'
+need fuzz clang 'command -v clang'
+need fuzz libclang-rt-dev \
+	'ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*'
 need lint clang-format 'command -v clang-format'
 need lint clang-tidy 'command -v clang-tidy'
 need lint cppcheck 'command -v cppcheck'
