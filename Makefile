@@ -64,11 +64,11 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = moments sem_steps \
+FAULT = moments port_steps sem_steps \
 	# EOL
 FUZZ = framing header number \
 	# EOL
-TEST_HEADERS = check fault/step fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
+TEST_HEADERS = check fault/audit fault/step fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
@@ -116,7 +116,8 @@ PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
-	tests/fault/step.c $(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
+	tests/fault/audit.c tests/fault/step.c \
+	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
 	tests/abi/layout.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
 	$(BENCH_HEADERS:%=bin/bench/%.h) $(TEST_HEADERS:%=tests/%.h)
@@ -212,7 +213,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(STATIC)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(STATIC) $(TEST_LIBS) $(LDFLAGS)
 $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
-$(FAULT_BINS): $(BUILD)/obj/tests/fault/step.o
+# Bound at once: who is stepped shall not step through the dynamic linker.
+$(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/step.o
+$(FAULT_BINS): private TEST_LIBS = -Wl,-z,now
 # A target is a program by itself, or with libFuzzer.
 $(FUZZ_BINS): $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/replay.o)
 $(BUILD)/tests/fuzz/framing: $(BUILD)/obj/bin/framing.o $(BUILD)/obj/bin/reader.o \
@@ -275,10 +278,15 @@ check-unit: $(UNIT_BINS) ## unit programs, one a library file
 	@$(RUN) $(UNIT_BINS)
 check-stress: $(STRESS_BINS) ## races: threads on one mapping, processes
 	@$(RUN) $(STRESS_BINS)
-check-fault: $(FAULT_BINS) ## death at every instruction; STRESS=1000 for each
+check-fault: $(FAULT_BINS) ## death between instructions, a selection
 	@$(RUN) $(FAULT_BINS)
 check-fuzz-corpus: $(FUZZ_BINS) ## fuzz targets, over the inputs that are kept
 	@$(RUN) $(FUZZ_BINS)
+check-crash: $(FAULT_BINS) ## death at every instruction, with counts; long
+	@STRESS=1000 CHECK_TIMEOUT=7200 TEST_TIMEOUT=14400 \
+		$(RUN) $(FAULT_BINS); status=$$?; \
+		grep -h '^#\|^ok' $(FAULT:%=$(BUILD)/tests/log/fault-%.log); \
+		exit $$status
 check-bats: all ## the tools, from outside
 	@$(RUN) $(BATS_FILES)
 # full, quick or long: 7 minutes, 20 seconds, 20 minutes.
@@ -427,7 +435,7 @@ help: ## this list
 		Makefile
 
 .PHONY: all lib tools deps demo bench check run-all check-unit check-stress \
-	check-fault check-fuzz check-fuzz-corpus check-bats check-model \
+	check-fault check-crash check-fuzz check-fuzz-corpus check-bats check-model \
 	check-model-quick check-model-long fuzz fuzz-keep fuzz-programs \
 	test-programs asan ubsan tsan check-asan check-ubsan \
 	check-tsan run-sanitized run-programs coverage abi lint run-lint lint-format \
