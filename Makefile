@@ -64,11 +64,11 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = moments port_steps sem_steps \
+FAULT = moments pair_steps port_steps sem_steps \
 	# EOL
 FUZZ = framing header number \
 	# EOL
-TEST_HEADERS = check fault/audit fault/step fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
+TEST_HEADERS = check fault/audit fault/step fault/victims fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
@@ -116,7 +116,7 @@ PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
-	tests/fault/audit.c tests/fault/step.c \
+	tests/fault/audit.c tests/fault/step.c tests/fault/victims.c \
 	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
 	tests/abi/layout.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
@@ -215,6 +215,8 @@ $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
 # Bound at once: who is stepped shall not step through the dynamic linker.
 $(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/step.o
+$(BUILD)/tests/fault/pair_steps $(BUILD)/tests/fault/port_steps: \
+	$(BUILD)/obj/tests/fault/victims.o
 $(FAULT_BINS): private TEST_LIBS = -Wl,-z,now
 # A target is a program by itself, or with libFuzzer.
 $(FUZZ_BINS): $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/replay.o)

@@ -40,10 +40,10 @@ void audit_open(struct audit *audit, const char *port, uint64_t ring_bytes,
 		.port = port,
 		.slots = slots,
 		.ring_bytes = ring_bytes,
-		.lengths = calloc(AUDIT_QUEUE, sizeof(*audit->lengths)),
+		.queue = calloc(AUDIT_QUEUE, sizeof(*audit->queue)),
 		.buffer = malloc(ring_bytes),
 	};
-	CHECK(audit->lengths && audit->buffer);
+	CHECK(audit->queue && audit->buffer);
 	create_port(port, ring_bytes, slots);
 	audit->file_bytes = (size_t)inspect(port).file_bytes;
 	audit->file = map_file(join(getenv("MMSOCK_DIR"), port));
@@ -57,44 +57,53 @@ void audit_close(struct audit *audit)
 	CHECK_INT(mmsock_remove(audit->port, NULL, MMSOCK_REMOVE_UNUSED), 0);
 	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 0);
 	munmap(audit->file, audit->file_bytes);
-	free(audit->lengths);
+	free(audit->queue);
 	free(audit->buffer);
 }
 
-void audit_announce(struct audit *audit, const size_t *lengths, size_t count)
+uint64_t audit_number(struct audit *audit, size_t count)
+{
+	audit->numbers += count;
+	return audit->numbers - count;
+}
+
+void audit_announce(struct audit *audit, uint64_t first, const size_t *lengths,
+		    size_t count)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		audit->lengths[(audit->sent + i) % AUDIT_QUEUE] =
-			(uint32_t)lengths[i];
+		audit->queue[(audit->sent + i) % AUDIT_QUEUE] =
+			(struct audit_message){first + i, lengths[i]};
 }
 
 bool audit_send(struct audit *audit, size_t length)
 {
+	uint64_t number = audit_number(audit, 1);
 	int r;
 
-	audit_fill(audit->buffer, audit->sent, length);
+	audit_fill(audit->buffer, number, length);
 	r = mmsock_send(audit->handle, audit->buffer, length, 0);
 	if (r == -EAGAIN)
 		return false;
 	CHECK_INT(r, 0);
-	audit_announce(audit, &length, 1);
+	audit_announce(audit, number, &length, 1);
 	audit->sent++;
 	return true;
 }
 
 void audit_receive(struct audit *audit)
 {
-	size_t length = audit->lengths[audit->received % AUDIT_QUEUE];
-	unsigned char *want = malloc(length + 1);
+	const struct audit_message *next =
+		&audit->queue[audit->received % AUDIT_QUEUE];
+	unsigned char *want = malloc(next->length + 1);
 
 	CHECK(want);
-	audit_fill(want, audit->received, length);
+	audit_fill(want, next->number, next->length);
 	CHECK_INT(
 		mmsock_recv(audit->handle, audit->buffer, audit->ring_bytes, 0),
-		length);
-	CHECK(!memcmp(audit->buffer, want, length));
+		next->length);
+	CHECK(!memcmp(audit->buffer, want, next->length));
 	free(want);
 	audit->received++;
 }

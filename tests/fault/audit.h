@@ -3,10 +3,9 @@
  * audit.h - the books of a port whose users are killed
  *
  * The auditor creates the port, is attached to it all the time, and knows every
- * message by its number, from which length and contents follow.  Whoever sends or
- * receives in a child takes the numbers that are next; what came of it when the
- * child was killed is told by what the port then holds, and has to be one of the
- * outcomes that are allowed.
+ * message by its number, from which its contents follow.  What somebody in a child
+ * is about to send is announced; what came of it when the child was killed is told
+ * by what the port then holds, and has to be one of the outcomes that are allowed.
  */
 #ifndef AUDIT_H
 #define AUDIT_H
@@ -22,6 +21,11 @@
 /* Messages that may wait at a time: as many as fit into the largest ring here. */
 #define AUDIT_QUEUE 65536U
 
+struct audit_message {
+	uint64_t number;
+	size_t length;
+};
+
 struct audit {
 	const char *port;
 	unsigned slots;
@@ -30,11 +34,12 @@ struct audit {
 	unsigned char *file; /* all of it, to be looked at */
 	struct mms_control *control;
 	struct mmsock *handle; /* both roles, in slot 0, never told the end */
-	uint64_t sent;         /* messages, and the number of the next one */
+	uint64_t sent;         /* messages */
 	uint64_t received;
-	uint64_t died; /* participants */
+	uint64_t numbers; /* given to messages, whether they were sent or not */
+	uint64_t died;    /* participants */
 	uint64_t takeovers;
-	uint32_t *lengths; /* by number, of what waits */
+	struct audit_message *queue; /* what waits, and what is announced */
 	unsigned char *buffer;
 };
 
@@ -55,11 +60,15 @@ void audit_receive(struct audit *audit);
 /* The auditor receives all that is there, which is what is still to come. */
 void audit_drain(struct audit *audit);
 
+/* Numbers for @count new messages; the first of them. */
+uint64_t audit_number(struct audit *audit, size_t count);
+
 /*
- * Say that @count messages of these lengths are the next ones to be sent, by
- * somebody in a child, who fills them with audit_fill() and audit->sent on.
+ * Say that the next messages to be sent, by somebody in a child, are these, from
+ * number @first on.  They are filled with audit_fill().
  */
-void audit_announce(struct audit *audit, const size_t *lengths, size_t count);
+void audit_announce(struct audit *audit, uint64_t first, const size_t *lengths,
+		    size_t count);
 
 /* Fill the ring until a message of @length is all that still fits. */
 void audit_tighten(struct audit *audit, size_t length);
