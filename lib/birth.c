@@ -17,11 +17,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -301,9 +303,10 @@ static int link_as(const struct mms_place *place, struct newborn *newborn,
 {
 	char path[40];
 
+	/* Not every C library has a function for this call. */
 	if (newborn->temp[0])
-		return renameat2(place->dir_fd, newborn->temp, place->dir_fd,
-				 name, RENAME_NOREPLACE)
+		return syscall(SYS_renameat2, place->dir_fd, newborn->temp,
+			       place->dir_fd, name, RENAME_NOREPLACE)
 			       ? -errno
 			       : 0;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", newborn->fd);

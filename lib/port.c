@@ -31,6 +31,12 @@
 /* 0.2 ms a MiB: what pays on the first lap of a usual ring, and not minutes. */
 #define POPULATE_MAX ((size_t)64 << 20)
 
+/* Not every C library has these. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
 static const char *kind_of_file(mode_t mode)
 {
 	if (S_ISDIR(mode))
