@@ -85,7 +85,7 @@ MAN7 = mmsock \
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wcast-qual -Wundef -Wformat=2
-STD = -std=c11 -D_GNU_SOURCE
+STD = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 OURS = $(STD) -O2 -g -pthread $(WARN) $(SAN) -MMD -MP
 LIB_CFLAGS = $(OURS) -O3 $(LTO) -Iinclude -Ilib -fPIC -fvisibility=hidden
 BIN_CFLAGS = $(OURS) -Iinclude -Ibin

@@ -18,6 +18,16 @@
 
 #include "deadline.h"
 
+/* Where a long is shorter than a time, such times take a call of their own. */
+static long call_number(void)
+{
+#ifdef SYS_futex_time64
+	if (sizeof(time_t) > sizeof(long))
+		return SYS_futex_time64;
+#endif
+	return SYS_futex;
+}
+
 int mms_futex_wait(_Atomic uint32_t *word, uint32_t expected,
 		   int64_t deadline_ns)
 {
@@ -27,8 +37,8 @@ int mms_futex_wait(_Atomic uint32_t *word, uint32_t expected,
 	};
 	const struct timespec *limit = deadline_ns == MMS_NEVER ? NULL : &at;
 
-	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, limit, NULL,
-		     FUTEX_BITSET_MATCH_ANY))
+	if (!syscall(call_number(), word, FUTEX_WAIT_BITSET, expected, limit,
+		     NULL, FUTEX_BITSET_MATCH_ANY))
 		return 0;
 	return -errno;
 }
@@ -39,7 +49,7 @@ unsigned mms_futex_wake(_Atomic uint32_t *word, unsigned most)
 
 	if (most > INT_MAX)
 		most = INT_MAX;
-	woken = syscall(SYS_futex, word, FUTEX_WAKE, most, NULL, NULL, 0);
+	woken = syscall(call_number(), word, FUTEX_WAKE, most, NULL, NULL, 0);
 	return woken > 0 ? (unsigned)woken : 0;
 }
 

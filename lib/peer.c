@@ -40,6 +40,8 @@
 #include "deadline.h"
 #include "mmsock.h"
 
+static_assert(sizeof(off_t) == 8, "bytes far beyond the end of a file");
+
 static int lock_command(int fd, int command, struct flock *lock)
 {
 	return fcntl(fd, command, lock) ? -errno : 0;

@@ -139,10 +139,10 @@ static void zero(const struct mms_ring *ring, uint64_t position,
 		 uint64_t length)
 {
 	uint64_t to_end = ring->bytes - (position & (ring->bytes - 1));
-	uint64_t first = length < to_end ? length : to_end;
+	size_t first = (size_t)(length < to_end ? length : to_end);
 
 	memset(place(ring, position), 0, first);
-	memset(ring->data, 0, length - first);
+	memset(ring->data, 0, (size_t)length - first);
 }
 
 /* How much from @end on is known to be zero. */
@@ -328,7 +328,7 @@ void mms_ring_commit(struct mms_ring *ring, uint64_t at, uint64_t length,
 	uint64_t size = mms_record_size(length);
 	uint64_t total;
 
-	zero_padding(mms_ring_payload(ring, at), length);
+	zero_padding(mms_ring_payload(ring, at), (size_t)length);
 	if (dirty > size)
 		mms_ring_abandon(ring, at);
 	terminate(ring, at + size);
