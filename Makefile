@@ -70,7 +70,7 @@ FUZZ = framing header number \
 	# EOL
 TEST_HEADERS = check fault/audit fault/step fault/victims fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
-BATS = bench bench_output cat completion create examples faults framing ls \
+BATS = abi bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
 	# EOL
 MODELS = both names ring slots stream wait \
@@ -118,7 +118,7 @@ TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
 	tests/fault/audit.c tests/fault/step.c tests/fault/victims.c \
 	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
-	tests/abi/layout.c
+	tests/abi/layout.c tests/abi/partner.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
 	$(BENCH_HEADERS:%=bin/bench/%.h) $(TEST_HEADERS:%=tests/%.h)
 MODEL_FILES = $(MODELS:%=tests/model/%.pml)
@@ -289,13 +289,14 @@ check-crash: $(FAULT_BINS) ## death at every instruction, with counts; long
 		$(RUN) $(FAULT_BINS); status=$$?; \
 		grep -h '^#\|^ok' $(FAULT:%=$(BUILD)/tests/log/fault-%.log); \
 		exit $$status
-check-bats: all ## the tools, from outside
+check-bats: all $(BUILD)/tests/abi/partner ## the tools, from outside
 	@$(RUN) $(BATS_FILES)
 # full, quick or long: 7 minutes, 20 seconds, 20 minutes.
 check-model check-model-quick check-model-long: ## SPIN searches the models
 	@tests/deps.sh model
 	@MODEL_SET=$(word 3,$(subst -, ,$@) full) TEST_TIMEOUT=7200 \
 		$(RUN) tests/model/check.sh 3>&1
+<<<<<<< HEAD
 # Seconds a target; what is found is kept in build/fuzz.
 FUZZ_SECONDS = 60
 FUZZ_BUILD = $(BUILD)/fuzz
@@ -313,6 +314,9 @@ fuzz-keep: fuzz ## what check-fuzz came across, as far as it is new, into the co
 
 test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) \
 	$(BUILD)/tests/abi/layout
+=======
+test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) \
+	$(BUILD)/tests/abi/layout $(BUILD)/tests/abi/partner
 
 asan ubsan tsan: ## library and tools with a sanitizer, in build/asan ...
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/$@ \
