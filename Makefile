@@ -296,7 +296,6 @@ check-model check-model-quick check-model-long: ## SPIN searches the models
 	@tests/deps.sh model
 	@MODEL_SET=$(word 3,$(subst -, ,$@) full) TEST_TIMEOUT=7200 \
 		$(RUN) tests/model/check.sh 3>&1
-<<<<<<< HEAD
 # Seconds a target; what is found is kept in build/fuzz.
 FUZZ_SECONDS = 60
 FUZZ_BUILD = $(BUILD)/fuzz
@@ -313,9 +312,6 @@ fuzz-keep: fuzz ## what check-fuzz came across, as far as it is new, into the co
 	@FUZZ='$(FUZZ)' BUILD='$(abspath $(FUZZ_BUILD))' tests/fuzz/keep.sh
 
 test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) \
-	$(BUILD)/tests/abi/layout
-=======
-test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) \
 	$(BUILD)/tests/abi/layout $(BUILD)/tests/abi/partner
 
 asan ubsan tsan: ## library and tools with a sanitizer, in build/asan ...
