@@ -64,7 +64,10 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = moments pair_steps port_steps sem_steps \
+FAULT = moments pair_steps port_steps sem_steps stop_steps \
+	# EOL
+# Those that share what is done to a port.
+VICTIM_TESTS = pair_steps port_steps stop_steps \
 	# EOL
 FUZZ = framing header number \
 	# EOL
@@ -215,8 +218,7 @@ $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
 # Bound at once: who is stepped shall not step through the dynamic linker.
 $(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/step.o
-$(BUILD)/tests/fault/pair_steps $(BUILD)/tests/fault/port_steps: \
-	$(BUILD)/obj/tests/fault/victims.o
+$(VICTIM_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/victims.o
 $(FAULT_BINS): private TEST_LIBS = -Wl,-z,now
 # A target is a program by itself, or with libFuzzer.
 $(FUZZ_BINS): $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/replay.o)
@@ -280,11 +282,11 @@ check-unit: $(UNIT_BINS) ## unit programs, one a library file
 	@$(RUN) $(UNIT_BINS)
 check-stress: $(STRESS_BINS) ## races: threads on one mapping, processes
 	@$(RUN) $(STRESS_BINS)
-check-fault: $(FAULT_BINS) ## death between instructions, a selection
+check-fault: all $(FAULT_BINS) ## death between instructions, a selection
 	@$(RUN) $(FAULT_BINS)
 check-fuzz-corpus: $(FUZZ_BINS) ## fuzz targets, over the inputs that are kept
 	@$(RUN) $(FUZZ_BINS)
-check-crash: $(FAULT_BINS) ## death at every instruction, with counts; long
+check-crash: all $(FAULT_BINS) ## death at every instruction, with counts; long
 	@STRESS=1000 CHECK_TIMEOUT=7200 TEST_TIMEOUT=14400 \
 		$(RUN) $(FAULT_BINS); status=$$?; \
 		grep -h '^#\|^ok' $(FAULT:%=$(BUILD)/tests/log/fault-%.log); \

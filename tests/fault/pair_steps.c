@@ -27,40 +27,6 @@ struct tally {
 	unsigned long taken;  /* of them, after it had taken over */
 };
 
-struct pair {
-	const struct work *first;
-	const struct work *second;
-};
-
-static void choose(const struct work *who)
-{
-	work = who;
-}
-
-/* The first at his place and dead, the second before his operation. */
-static void play_first(const struct pair *pair, const struct step_trace *trace,
-		       unsigned long place, struct step *second)
-{
-	uint64_t number = 0;
-	struct step first;
-
-	choose(pair->second);
-	victim_set_scene();
-	/* In a slot of his own, unless he comes to that of the dead. */
-	if (!work->comes)
-		number = victim_start(second);
-	choose(pair->first);
-	victim_set_scene();
-	victim_announce(victim_start(&first));
-	step_to(&first, trace, place);
-	step_kill(&first);
-	victim_outcome(false);
-	choose(pair->second);
-	if (work->comes)
-		number = victim_start(second);
-	victim_announce(number);
-}
-
 static bool is_held(void)
 {
 	return audit_holder(&audit.control->send) > 0 ||
@@ -96,14 +62,15 @@ static void finish_pair(struct step *second, struct tally *tally)
 	audit_leaks(&audit);
 }
 
-static bool kill_second(const struct pair *pair, const struct step_trace *first,
-			unsigned long state, const struct step_trace *trace,
-			unsigned long place, struct tally *tally)
+static bool kill_second(const struct victim_pair *pair,
+			const struct step_trace *first, unsigned long state,
+			const struct step_trace *trace, unsigned long place,
+			struct tally *tally)
 {
 	struct step second;
 	bool ended;
 
-	play_first(pair, first, state, &second);
+	victim_start_second(pair, first, state, &second);
 	ended = !step_to(&second, trace, place);
 	finish_pair(&second, tally);
 	if (second.missed)
@@ -112,7 +79,7 @@ static bool kill_second(const struct pair *pair, const struct step_trace *first,
 }
 
 /* The second at every place, after the first has died in this state. */
-static void kill_seconds(const struct pair *pair,
+static void kill_seconds(const struct victim_pair *pair,
 			 const struct step_trace *first, unsigned long state,
 			 struct tally *tally)
 {
@@ -123,7 +90,7 @@ static void kill_seconds(const struct pair *pair,
 	unsigned long stride;
 	bool held;
 
-	play_first(pair, first, state, &second);
+	victim_start_second(pair, first, state, &second);
 	held = is_held();
 	step_record(&second, audit.file, audit.file_bytes, &trace);
 	finish_pair(&second, &unused);
@@ -138,7 +105,8 @@ static void kill_seconds(const struct pair *pair,
 
 static void kill_pairs(enum victim_work first, enum victim_work second)
 {
-	const struct pair pair = {&victim_works[first], &victim_works[second]};
+	const struct victim_pair pair = {&victim_works[first],
+					 &victim_works[second]};
 	unsigned long every = step_stride(3);
 	struct tally tally = {0};
 	struct step_trace trace;
@@ -484,22 +452,22 @@ static bool kill_beside(struct sleeper *sleeper, const struct work *helper,
 	victim_set_scene();
 	if (!sending)
 		audit_tighten(&audit, 0);
-	choose(helper);
+	work = helper;
 	send_to_sleep(sleeper);
-	choose(mine);
+	work = mine;
 	victim_announce(victim_start(&step));
 	ended = !step_to(&step, trace, place);
 	step_kill(&step);
 	settle_beside(sleeper, sending);
 	if (sending) {
-		choose(helper);
+		work = helper;
 		check_parcels(1);
 	} else {
 		while (audit.received < audit.sent)
 			audit_receive(&audit);
 		receive_parcels(1);
 	}
-	choose(mine);
+	work = mine;
 	read_counts();
 	audit_survive(&audit);
 	return ended;
@@ -516,9 +484,9 @@ static void kill_beside_sleeper(enum victim_work kind, enum victim_work helper,
 
 	victim_open_port(kind);
 	trace = victim_record();
-	choose(&victim_works[helper]);
+	work = &victim_works[helper];
 	start_sleepers(&sleeper, 1, object);
-	choose(&victim_works[kind]);
+	work = &victim_works[kind];
 	while (!kill_beside(&sleeper, &victim_works[helper], &trace, place) ||
 	       place < trace.count) {
 		place = step_place_after(&trace, place, victim_stride(23));

@@ -426,6 +426,30 @@ uint64_t victim_start(struct step *step)
 	return first_number;
 }
 
+uint64_t victim_start_second(const struct victim_pair *pair,
+			     const struct step_trace *trace,
+			     unsigned long place, struct step *second)
+{
+	uint64_t number = 0;
+	struct step first;
+
+	work = pair->second;
+	victim_set_scene();
+	if (!work->comes)
+		number = victim_start(second);
+	work = pair->first;
+	victim_set_scene();
+	victim_announce(victim_start(&first));
+	step_to(&first, trace, place);
+	step_kill(&first);
+	victim_outcome(false);
+	work = pair->second;
+	if (work->comes)
+		number = victim_start(second);
+	victim_announce(number);
+	return number;
+}
+
 int64_t victim_outcome(bool ended)
 {
 	int64_t outcome = audit_outcome(&audit);

@@ -78,6 +78,19 @@ void victim_set_scene(void);
 uint64_t victim_start(struct step *step);
 void victim_announce(uint64_t first);
 
+/*
+ * The first is brought to @place of his @trace and killed there; the second stands
+ * before his operation, in a slot of his own unless he comes to that of the dead.
+ */
+struct victim_pair {
+	const struct work *first;
+	const struct work *second;
+};
+
+uint64_t victim_start_second(const struct victim_pair *pair,
+			     const struct step_trace *trace,
+			     unsigned long place, struct step *second);
+
 /* All or nothing; if it has ended, all.  What it was. */
 int64_t victim_outcome(bool ended);
 
