@@ -151,15 +151,31 @@ int mms_header_check_type(const struct mms_header *header, uint32_t type)
 			type == MMS_TYPE_SEMAPHORE ? "semaphore" : "port");
 }
 
+/* As much as there is: one read may bring less.  The length, or -errno. */
+static ssize_t read_all(int fd, void *buffer, size_t size)
+{
+	unsigned char *to = buffer;
+	size_t have = 0;
+	ssize_t got;
+
+	do {
+		got = pread(fd, to + have, size - have, (off_t)have);
+		if (got < 0)
+			return -errno;
+		have += (size_t)got;
+	} while (got && have < size);
+	return (ssize_t)have;
+}
+
 int mms_header_read(int fd, const struct stat *status,
 		    struct mms_header *ret_header)
 {
 	struct mms_header header;
-	ssize_t got = pread(fd, &header, sizeof(header), 0);
+	ssize_t got = read_all(fd, &header, sizeof(header));
 	int r;
 
 	if (got < 0)
-		return -errno;
+		return (int)got;
 	if (got < (ssize_t)sizeof(header)) {
 		if (got < (ssize_t)sizeof(header.magic) ||
 		    header.magic != MMS_MAGIC)
