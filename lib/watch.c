@@ -19,12 +19,14 @@
 #include "mmsock.h"
 #include "name.h"
 
-static bool exists(const struct mms_place *place)
+/* 1, 0, or why it cannot be told: then no event may be to come. */
+static int exists(const struct mms_place *place)
 {
 	struct stat status;
 
-	return !fstatat(place->dir_fd, place->leaf, &status,
-			AT_SYMLINK_NOFOLLOW);
+	if (!fstatat(place->dir_fd, place->leaf, &status, AT_SYMLINK_NOFOLLOW))
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }
 
 static int watch_dir(const struct mms_place *place)
@@ -68,23 +70,24 @@ static int wait_for_event(int fd, int64_t deadline_ns)
 static int wait_for_name(const struct mms_place *place, int64_t timeout_ns)
 {
 	int64_t deadline;
+	int there = exists(place);
 	int fd;
 	int r = 0;
 
-	if (exists(place))
-		return 0;
+	if (there)
+		return there < 0 ? there : 0;
 	if (!timeout_ns)
 		return -EAGAIN;
 	deadline = mms_deadline(mms_now_ns(), timeout_ns);
 	fd = watch_dir(place);
 	if (fd < 0)
 		return fd;
-	while (!r && !exists(place))
+	/* A last look, too: it may have come as the time went. */
+	for (there = exists(place); !there && !r; there = exists(place))
 		r = wait_for_event(fd, deadline);
-	/* It may have come as the time went. */
-	if (r && exists(place))
-		r = 0;
 	close(fd);
+	if (there)
+		return there < 0 ? there : 0;
 	return r;
 }
 
