@@ -44,14 +44,14 @@
 #include "peer.h"
 #include "port.h"
 
-/* Does the place lead to this file? */
-static bool leads_to(const struct mms_place *place, const struct stat *status)
+/* Does the place lead to this file?  1, 0, -errno. */
+static int leads_to(const struct mms_place *place, const struct stat *status)
 {
 	struct stat now;
 
-	return !fstatat(place->dir_fd, place->leaf, &now,
-			AT_SYMLINK_NOFOLLOW) &&
-	       now.st_dev == status->st_dev && now.st_ino == status->st_ino;
+	if (fstatat(place->dir_fd, place->leaf, &now, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : -errno;
+	return now.st_dev == status->st_dev && now.st_ino == status->st_ino;
 }
 
 int mms_admin_hold(const struct mms_place *place, struct mms_held *held)
@@ -67,7 +67,9 @@ int mms_admin_hold(const struct mms_place *place, struct mms_held *held)
 		r = held->validity == -ENOTSOCK
 			    ? -ENOTSOCK
 			    : mms_byte_wait(held->fd, MMS_ADMIN_BYTE);
-		if (!r && leads_to(place, &held->status))
+		if (!r)
+			r = leads_to(place, &held->status);
+		if (r == 1)
 			return 0;
 		close(held->fd);
 		if (r)

@@ -281,15 +281,17 @@ static uint32_t state_of(const struct mms_port *port)
 	return mms_load_acquire32(&port->control->signals.state);
 }
 
-/* Does the name still lead to the file that we have mapped? */
-static bool still_named(const struct mms_port *port,
-			const struct mms_place *place)
+/* 0 if the name still leads to the file that we have mapped; -ESTALE, -errno. */
+static int check_name(const struct mms_port *port,
+		      const struct mms_place *place)
 {
 	struct stat status;
 
-	return !fstatat(place->dir_fd, place->leaf, &status,
-			AT_SYMLINK_NOFOLLOW) &&
-	       status.st_dev == port->device && status.st_ino == port->inode;
+	if (fstatat(place->dir_fd, place->leaf, &status, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? -ESTALE : -errno;
+	return status.st_dev == port->device && status.st_ino == port->inode
+		       ? 0
+		       : -ESTALE;
 }
 
 static int check_contents(const struct mms_port *port)
@@ -319,10 +321,12 @@ static int enter(struct mms_port *port, const struct mms_place *place)
 		r = mms_peer_enter(port);
 	if (r)
 		return r;
-	if (still_named(port, place) && state_of(port) == MMS_READY)
-		return 0;
-	mms_peer_leave(port);
-	return -ESTALE;
+	r = check_name(port, place);
+	if (!r && state_of(port) != MMS_READY)
+		r = -ESTALE;
+	if (r)
+		mms_peer_leave(port);
+	return r;
 }
 
 static void unmap(struct mms_port *port)
@@ -409,7 +413,7 @@ void mms_port_wake_all(struct mms_control *control)
 	mms_wake_regardless(&control->recv.lock.event);
 }
 
-/* READY where the file has its name, else what has become of it. */
+/* READY where the file has its name or nobody can tell, else what became of it. */
 static uint32_t look_at_name(const struct mms_port *port)
 {
 	struct stat status;
@@ -417,7 +421,8 @@ static uint32_t look_at_name(const struct mms_port *port)
 	if (mms_asker_is_ours(port, &status) && status.st_nlink)
 		return MMS_READY;
 	if (lstat(port->path, &status))
-		return MMS_CLOSED;
+		return errno == ENOENT || errno == ENOTDIR ? MMS_CLOSED
+							   : MMS_READY;
 	if (status.st_dev == port->device && status.st_ino == port->inode)
 		return MMS_READY;
 	return MMS_REPLACED;
