@@ -191,16 +191,19 @@ static unsigned state_of(const struct view *view, const struct stat *status,
 	return MMSOCK_STATE_OK;
 }
 
-static void look_at_file(int fd, const struct stat *status,
-			 struct mmsock_info *info)
+static int look_at_file(int fd, const struct stat *status,
+			struct mmsock_info *info)
 {
 	struct statfs fs;
 
+	if (fstatfs(fd, &fs))
+		return -errno;
 	info->uid = status->st_uid;
 	info->gid = status->st_gid;
 	info->permissions = status->st_mode & 07777;
 	info->file_bytes = (uint64_t)status->st_size;
-	info->on_disk = !fstatfs(fd, &fs) && fs.f_type != TMPFS_MAGIC;
+	info->on_disk = fs.f_type != TMPFS_MAGIC;
+	return 0;
 }
 
 /* A port that cannot be looked into is described by the reason. */
@@ -221,9 +224,10 @@ int mms_inspect_file(int fd, const struct stat *status,
 		     struct mmsock_info *info)
 {
 	struct view view = {0};
-	int r;
+	int r = look_at_file(fd, status, info);
 
-	look_at_file(fd, status, info);
+	if (r)
+		return r;
 	r = open_view(&view, fd, status);
 	if (r)
 		return describe_unusable(r, info);

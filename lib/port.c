@@ -268,11 +268,19 @@ static int map_and_lock(struct mms_port *port, const struct mms_place *place,
 	return r ? r : check_byte_lasts(port);
 }
 
-static bool on_disk(int fd)
+/* Which file it is, and on what. */
+static int describe(struct mms_port *port, const struct mms_place *place,
+		    int fd, const struct stat *status)
 {
 	struct statfs fs;
 
-	return !fstatfs(fd, &fs) && fs.f_type != TMPFS_MAGIC;
+	if (fstatfs(fd, &fs))
+		return -errno;
+	port->on_disk = fs.f_type != TMPFS_MAGIC;
+	port->device = status->st_dev;
+	port->inode = status->st_ino;
+	port->path = strdup(place->path);
+	return port->path ? 0 : -ENOMEM;
 }
 
 static uint32_t state_of(const struct mms_port *port)
@@ -368,17 +376,11 @@ int mms_port_attach(struct mms_port *port, const struct mms_place *place,
 			       : mms_header_read(fd, &status, &port->header);
 	if (!r)
 		r = mms_header_check_type(&port->header, type_for(role));
+	if (!r)
+		r = describe(port, place, fd, &status);
 	if (r) {
 		close(fd);
 		return r;
-	}
-	port->device = status.st_dev;
-	port->inode = status.st_ino;
-	port->on_disk = on_disk(fd);
-	port->path = strdup(place->path);
-	if (!port->path) {
-		close(fd);
-		return -ENOMEM;
 	}
 	r = map_and_lock(port, place, fd);
 	if (!r)
