@@ -134,7 +134,9 @@ static int check_died(const struct taker *taker)
 {
 	int64_t died = mmsock_senders_died(taker->handle);
 
-	if (died <= 0)
+	if (died < 0)
+		return stream_error(taker->config, TOOL_USE, (int)died);
+	if (!died)
 		return TOOL_OK;
 	warnx("port '%s': %" PRId64 " sender%s died while attached",
 	      taker->config->port, died, died == 1 ? "" : "s");

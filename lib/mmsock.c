@@ -415,9 +415,8 @@ int64_t mmsock_senders_died(struct mmsock *handle)
 
 	if (r)
 		return r;
-	died = mms_peer_senders_died(&handle->port) - handle->port.scene.died;
-	mms_leave(handle, 0);
-	return (int64_t)died;
+	r = mms_leave(handle, mms_peer_senders_died(&handle->port, &died));
+	return r ? r : (int64_t)(died - handle->port.scene.died);
 }
 
 /* Somebody waits for peers. */

@@ -87,10 +87,13 @@ int mms_bytes_held(int fd, int64_t byte, int64_t count)
 	return r ? r : lock.l_type != F_UNLCK;
 }
 
-bool mms_asker_is_ours(const struct mms_port *port, struct stat *ret_status)
+int mms_asker_is_ours(const struct mms_port *port, struct stat *ret_status)
 {
-	return port->asker >= 0 && !fstat(port->asker, ret_status) &&
-	       ret_status->st_dev == port->device &&
+	if (port->asker < 0)
+		return 0;
+	if (fstat(port->asker, ret_status))
+		return errno == EBADF ? 0 : -errno;
+	return ret_status->st_dev == port->device &&
 	       ret_status->st_ino == port->inode;
 }
 
@@ -98,9 +101,24 @@ void mms_asker_close(struct mms_port *port)
 {
 	struct stat status;
 
-	if (mms_asker_is_ours(port, &status))
+	if (mms_asker_is_ours(port, &status) == 1)
 		close(port->asker);
 	port->asker = -1;
+}
+
+int mms_asker_check(struct mms_port *port)
+{
+	struct stat status;
+	int r;
+
+	if (port->asker < 0)
+		return -errno;
+	r = mms_asker_is_ours(port, &status);
+	if (r == 1)
+		return 0;
+	close(port->asker);
+	port->asker = -1;
+	return r < 0 ? r : -ESTALE;
 }
 
 int mms_open_again(int fd, int flags)
@@ -119,29 +137,20 @@ int mms_open_again(int fd, int flags)
  */
 static int reopen_asker(struct mms_port *port)
 {
-	struct stat status;
-
 	port->asker = open(port->path,
 			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (port->asker < 0)
-		return -errno;
-	if (mms_asker_is_ours(port, &status))
-		return 0;
-	close(port->asker);
-	port->asker = -1;
-	return -ESTALE;
+	return mms_asker_check(port);
 }
 
 int mms_peer_is_dead(struct mms_port *port, unsigned slot)
 {
 	struct stat status;
-	int r;
+	int r = mms_asker_is_ours(port, &status);
 
-	if (!mms_asker_is_ours(port, &status)) {
+	if (!r)
 		r = reopen_asker(port);
-		if (r)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	r = mms_bytes_held(port->asker, MMS_SLOT_BYTE + slot, 1);
 	return r < 0 ? r : !r;
 }
@@ -171,18 +180,23 @@ unsigned mms_peer_count(struct mms_port *port, unsigned role, bool certify)
 	return count;
 }
 
-uint64_t mms_peer_senders_died(struct mms_port *port)
+int mms_peer_senders_died(struct mms_port *port, uint64_t *ret_count)
 {
 	uint64_t died = mms_load(&port->control->census.senders_died);
 	unsigned slot;
+	int r;
 
 	for (slot = 0; slot < port->header.slots; slot++) {
-		if (slot != port->slot &&
-		    mms_row_role(&port->rows[slot]) & MMSOCK_SENDER &&
-		    mms_peer_is_dead(port, slot) == 1)
-			died++;
+		if (slot == port->slot ||
+		    !(mms_row_role(&port->rows[slot]) & MMSOCK_SENDER))
+			continue;
+		r = mms_peer_is_dead(port, slot);
+		if (r < 0)
+			return r;
+		died += (unsigned)r;
 	}
-	return died;
+	*ret_count = died;
+	return 0;
 }
 
 /* An end that the slot's last owner died with. */
@@ -306,15 +320,14 @@ static void write_row(struct mms_port *port)
 	mms_store_release32(&row->role, port->role | MMS_ATTACHED);
 }
 
-static struct mms_scene look_around(struct mms_port *port)
+static int look_around(struct mms_port *port)
 {
 	const struct mms_census *census = &port->control->census;
+	struct mms_scene *scene = &port->scene;
 
-	return (struct mms_scene){
-		.joined = mms_load(&census->senders_joined),
-		.died = mms_peer_senders_died(port),
-		.senders = mms_peer_count(port, MMSOCK_SENDER, true),
-	};
+	scene->joined = mms_load(&census->senders_joined);
+	scene->senders = mms_peer_count(port, MMSOCK_SENDER, true);
+	return mms_peer_senders_died(port, &scene->died);
 }
 
 int mms_peer_enter(struct mms_port *port)
@@ -326,7 +339,9 @@ int mms_peer_enter(struct mms_port *port)
 	if (r)
 		return r;
 	bury(port);
-	port->scene = look_around(port);
+	r = look_around(port);
+	if (r)
+		return r;
 	if (port->role & MMSOCK_SENDER)
 		port->scene.joined++;
 	if (port->role & MMSOCK_OWNER)

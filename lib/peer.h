@@ -33,8 +33,17 @@ int mms_open_again(int fd, int flags);
 
 /* The second descriptor of a port, through which others are asked about. */
 
-/* Is it still what it was opened for?  Its status comes along. */
-bool mms_asker_is_ours(const struct mms_port *port, struct stat *ret_status);
+/*
+ * Is it still what it was opened for?  1, with its status, 0, or -errno where that
+ * cannot be told.
+ */
+int mms_asker_is_ours(const struct mms_port *port, struct stat *ret_status);
+
+/*
+ * One that open(2) has just returned: 0, or closed again and -errno; -ESTALE where
+ * the name is another's.
+ */
+int mms_asker_check(struct mms_port *port);
 
 /* Close it, unless somebody did and its number is another file by now. */
 void mms_asker_close(struct mms_port *port);
@@ -53,8 +62,11 @@ int mms_peer_certify(void *context, unsigned slot);
  */
 unsigned mms_peer_count(struct mms_port *port, unsigned role, bool certify);
 
-/* Senders that died attached, since the port was created. */
-uint64_t mms_peer_senders_died(struct mms_port *port);
+/*
+ * Senders that died attached, since the port was created; -errno where one cannot
+ * be asked about.
+ */
+int mms_peer_senders_died(struct mms_port *port, uint64_t *ret_count);
 
 /* Settle what the last owner of our slot left behind, and write our row. */
 int mms_peer_enter(struct mms_port *port);

@@ -174,14 +174,11 @@ static int open_asker(struct mms_port *port, const struct mms_place *place,
 		      int fd)
 {
 	const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	struct stat status;
 
 	port->asker = mms_open_again(fd, flags & ~O_NOFOLLOW);
 	if (port->asker < 0)
 		port->asker = openat(place->dir_fd, place->leaf, flags);
-	if (port->asker < 0)
-		return -errno;
-	return mms_asker_is_ours(port, &status) ? 0 : -ESTALE;
+	return mms_asker_check(port);
 }
 
 static int take_slot(struct mms_port *port, int fd)
@@ -420,7 +417,7 @@ static uint32_t look_at_name(const struct mms_port *port)
 {
 	struct stat status;
 
-	if (mms_asker_is_ours(port, &status) && status.st_nlink)
+	if (mms_asker_is_ours(port, &status) == 1 && status.st_nlink)
 		return MMS_READY;
 	if (lstat(port->path, &status))
 		return errno == ENOENT || errno == ENOTDIR ? MMS_CLOSED
