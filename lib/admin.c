@@ -240,3 +240,23 @@ int mms_admin_destroy(const struct mms_port *port)
 	mms_place_fini(&place);
 	return r;
 }
+
+static bool is_untouched(const struct mms_held *held)
+{
+	struct mmsock_info info = {.size = sizeof(info)};
+
+	return !mms_inspect_file(held->fd, &held->status, &info) &&
+	       !info.participants && !info.dead && !info.sent;
+}
+
+void mms_admin_withdraw(const struct mms_place *place, const struct stat *made)
+{
+	struct mms_held held;
+
+	if (mms_admin_hold(place, &held))
+		return;
+	if (held.status.st_dev == made->st_dev &&
+	    held.status.st_ino == made->st_ino && is_untouched(&held))
+		(void)remove_held(place, &held, MMSOCK_REMOVE_UNUSED, 0);
+	mms_admin_release(&held);
+}

@@ -44,6 +44,12 @@ int mms_admin_remove(const char *name, const char *dir,
  */
 int mms_admin_destroy(const struct mms_port *port);
 
+/*
+ * Take back what we have just made and could not open, unless somebody has come
+ * upon it.
+ */
+void mms_admin_withdraw(const struct mms_place *place, const struct stat *made);
+
 /* Unlink temporary names whose creator is gone. */
 void mms_admin_sweep(const struct mms_place *place);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "atomic.h"
 #include "birth.h"
 #include "deadline.h"
@@ -209,6 +210,25 @@ static int find_or_make(const struct mms_place *place,
 	return fd;
 }
 
+/*
+ * What is new and exclusive is there if opening it has succeeded, and only then:
+ * otherwise one who tries again would be told that it exists.
+ */
+static int attach_to(struct mms_port *port, const struct mms_place *place,
+		     const struct mms_opening *opening, int fd)
+{
+	bool exclusive = opening->mode == MMSOCK_CREATE_NEW_EXCLUSIVE;
+	struct stat made;
+	int r;
+
+	if (exclusive && fstat(fd, &made))
+		exclusive = false;
+	r = mms_port_attach(port, place, fd, opening->role, opening->populate);
+	if (r && exclusive)
+		mms_admin_withdraw(place, &made);
+	return r;
+}
+
 /* Attach, as often as the port changes hands under us. */
 static int attach(struct mms_port *port, const struct mms_place *place,
 		  const struct mms_opening *opening)
@@ -224,8 +244,7 @@ static int attach(struct mms_port *port, const struct mms_place *place,
 			continue;
 		if (fd < 0)
 			return fd;
-		r = mms_port_attach(port, place, fd, opening->role,
-				    opening->populate);
+		r = attach_to(port, place, opening, fd);
 		/* What we made ourselves and lost again is not made twice. */
 		if (r != -ESTALE || created)
 			return r;
