@@ -64,14 +64,14 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = moments pair_steps port_steps sem_steps stop_steps \
+FAULT = moments pair_steps port_steps sem_steps stop_steps syscalls \
 	# EOL
 # Those that share what is done to a port.
 VICTIM_TESTS = pair_steps port_steps stop_steps \
 	# EOL
 FUZZ = framing header number \
 	# EOL
-TEST_HEADERS = check fault/audit fault/step fault/victims fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
+TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = abi bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
@@ -119,7 +119,7 @@ PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
-	tests/fault/audit.c tests/fault/step.c tests/fault/victims.c \
+	tests/fault/audit.c tests/fault/inject.c tests/fault/step.c tests/fault/victims.c \
 	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
 	tests/abi/layout.c tests/abi/partner.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
@@ -217,7 +217,8 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(STATIC)
 $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
 # Bound at once: who is stepped shall not step through the dynamic linker.
-$(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/step.o
+$(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/inject.o \
+	$(BUILD)/obj/tests/fault/step.o
 $(VICTIM_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/victims.o
 $(FAULT_BINS): private TEST_LIBS = -Wl,-z,now
 # A target is a program by itself, or with libFuzzer.

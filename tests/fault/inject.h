@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inject.h - let one system call of another process fail
+ *
+ * A process under test runs in a child that is traced with ptrace(2).  Its calls
+ * that can fail are counted, and one of them, or it and all later ones of its kind,
+ * ends with an error that the kernel might have given.
+ */
+#ifndef INJECT_H
+#define INJECT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* Which call is to fail, how, and what came of it. */
+struct inject {
+	unsigned long at; /* of the calls that can fail; from 1, 0 is none */
+	unsigned choice;  /* of its faults; modulo their number */
+	bool stays;       /* so do all later calls of that kind */
+	bool no_tmpfile;  /* the file system knows no O_TMPFILE, at any time */
+	/* Set by inject_run(): */
+	bool happened;
+	unsigned choices;     /* how many faults that call has */
+	bool can_stay;        /* the fault is of a kind that goes on */
+	const char *call;     /* its name */
+	int error;            /* its errno; INJECT_SHORT, INJECT_FOR_NOTHING */
+	unsigned long seen;   /* calls that can fail */
+	unsigned long faults; /* that were injected */
+};
+
+enum {
+	INJECT_SHORT = -1,      /* half of the bytes, and no error */
+	INJECT_FOR_NOTHING = -2 /* the call succeeds, but does nothing */
+};
+
+/*
+ * Run @victim in a child that is traced from inject_begin() to inject_end(), and
+ * return its wait status.  Where nothing can be traced, the case is skipped.
+ */
+int inject_run(struct inject *inject, void (*victim)(void *context),
+	       void *context);
+void inject_begin(void);
+void inject_end(void);
+
+/*
+ * The same for a program that @victim executes, from its first question for its
+ * standard input on: before that it is the dynamic linker's.
+ */
+int inject_exec(struct inject *inject, void (*victim)(void *context),
+		void *context);
+
+/* Say what was done, in a line that begins with "# ". */
+void inject_report(const struct inject *inject);
+
+#endif
