@@ -33,32 +33,48 @@ static void open_handle(struct audit *audit)
 	CHECK_INT(mmsock_open(audit->port, &options, &audit->handle), 0);
 }
 
-void audit_open(struct audit *audit, const char *port, uint64_t ring_bytes,
-		unsigned slots)
+void audit_adopt(struct audit *audit, const char *port)
 {
+	struct mmsock_info info = inspect(port);
+
 	*audit = (struct audit){
 		.port = port,
-		.slots = slots,
-		.ring_bytes = ring_bytes,
+		.slots = info.slots,
+		.ring_bytes = info.ring_bytes,
+		.file_bytes = (size_t)info.file_bytes,
+		.sent = info.sent,
+		.received = info.received,
+		.died = info.died,
+		.takeovers = info.takeovers,
 		.queue = calloc(AUDIT_QUEUE, sizeof(*audit->queue)),
-		.buffer = malloc(ring_bytes),
+		.buffer = malloc(info.ring_bytes),
 	};
 	CHECK(audit->queue && audit->buffer);
-	create_port(port, ring_bytes, slots);
-	audit->file_bytes = (size_t)inspect(port).file_bytes;
 	audit->file = map_file(join(getenv("MMSOCK_DIR"), port));
 	audit->control = (void *)(audit->file + MMS_CONTROL_OFFSET);
 	open_handle(audit);
 }
 
-void audit_close(struct audit *audit)
+void audit_open(struct audit *audit, const char *port, uint64_t ring_bytes,
+		unsigned slots)
+{
+	create_port(port, ring_bytes, slots);
+	audit_adopt(audit, port);
+}
+
+void audit_abandon(struct audit *audit)
 {
 	mmsock_close(audit->handle);
-	CHECK_INT(mmsock_remove(audit->port, NULL, MMSOCK_REMOVE_UNUSED), 0);
-	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 0);
 	munmap(audit->file, audit->file_bytes);
 	free(audit->queue);
 	free(audit->buffer);
+}
+
+void audit_close(struct audit *audit)
+{
+	audit_abandon(audit);
+	CHECK_INT(mmsock_remove(audit->port, NULL, MMSOCK_REMOVE_UNUSED), 0);
+	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 0);
 }
 
 uint64_t audit_number(struct audit *audit, size_t count)
@@ -196,7 +212,7 @@ static void check_silence(const struct mms_event *event)
 	CHECK_INT(mms_load32(&event->asked) & MMS_ASKED_BIT, 0);
 }
 
-void audit_leaks(struct audit *audit)
+void audit_leaks_of(struct audit *audit, unsigned entries)
 {
 	struct mms_control *control = audit->control;
 	struct mmsock_info info;
@@ -222,5 +238,10 @@ void audit_leaks(struct audit *audit)
 	check_silence(&control->signals.peers);
 	check_silence(&control->send.lock.event);
 	check_silence(&control->recv.lock.event);
-	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 1);
+	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), entries);
+}
+
+void audit_leaks(struct audit *audit)
+{
+	audit_leaks_of(audit, 1);
 }

@@ -51,6 +51,12 @@ void audit_open(struct audit *audit, const char *port, uint64_t ring_bytes,
 		unsigned slots);
 void audit_close(struct audit *audit);
 
+/* The same for an empty port that somebody else has created. */
+void audit_adopt(struct audit *audit, const char *port);
+
+/* For a port that is there no more: only close it. */
+void audit_abandon(struct audit *audit);
+
 /* The auditor sends the next message; false where there is no room. */
 bool audit_send(struct audit *audit, size_t length);
 
@@ -94,5 +100,8 @@ void audit_survive(struct audit *audit);
  * but the port itself is left.
  */
 void audit_leaks(struct audit *audit);
+
+/* The same, where there are more files, which others account for. */
+void audit_leaks_of(struct audit *audit, unsigned entries);
 
 #endif
