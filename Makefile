@@ -71,7 +71,9 @@ VICTIM_TESTS = pair_steps port_steps stop_steps \
 	# EOL
 FUZZ = framing header number \
 	# EOL
-TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/fuzz random stress/schedule unit/fake_futex unit/sandbox \
+SOAK_PARTS = chaos guests soak streams traffic world \
+	# EOL
+TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/fuzz random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = abi bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
@@ -112,6 +114,7 @@ UNIT_BINS = $(UNIT:%=$(BUILD)/tests/unit/%)
 STRESS_BINS = $(STRESS:%=$(BUILD)/tests/stress/%)
 FAULT_BINS = $(FAULT:%=$(BUILD)/tests/fault/%)
 FUZZ_BINS = $(FUZZ:%=$(BUILD)/tests/fuzz/%)
+SOAK_BIN = $(BUILD)/tests/soak/soak
 
 PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS) \
@@ -121,6 +124,7 @@ TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
 	tests/fault/audit.c tests/fault/inject.c tests/fault/step.c tests/fault/victims.c \
 	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
+	$(SOAK_PARTS:%=tests/soak/%.c) \
 	tests/abi/layout.c tests/abi/partner.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
 	$(BENCH_HEADERS:%=bin/bench/%.h) $(TEST_HEADERS:%=tests/%.h)
@@ -228,6 +232,7 @@ $(BUILD)/tests/fuzz/framing: $(BUILD)/obj/bin/framing.o $(BUILD)/obj/bin/reader.
 $(BUILD)/tests/fuzz/number: $(BUILD)/obj/bin/number.o $(BUILD)/obj/bin/tool.o
 $(BUILD)/obj/tests/fuzz/framing.o $(BUILD)/obj/tests/fuzz/number.o: \
 	private TEST_CFLAGS += -Ibin
+$(SOAK_BIN): $(SOAK_PARTS:%=$(BUILD)/obj/tests/soak/%.o)
 # Two are about what the benchmark does with its figures.
 $(BUILD)/tests/unit/bench_histogram: $(BUILD)/obj/bin/bench/histogram.o
 $(BUILD)/tests/unit/bench_result: $(BUILD)/obj/bin/bench/result.o \
@@ -277,7 +282,7 @@ check: ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory run-all
 
 run-all: all test-programs
-	@$(RUN) $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) $(SCRIPTS) \
+	@$(RUN) $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) $(SOAK_BIN) $(SCRIPTS) \
 		$(BATS_FILES)
 check-unit: $(UNIT_BINS) ## unit programs, one a library file
 	@$(RUN) $(UNIT_BINS)
@@ -294,6 +299,10 @@ check-crash: all $(FAULT_BINS) ## death at every instruction, with counts; long
 		exit $$status
 check-bats: all $(BUILD)/tests/abi/partner ## the tools, from outside
 	@$(RUN) $(BATS_FILES)
+# As long as DUR says; make check has 30 seconds of it.
+DUR = 10m
+soak: all $(SOAK_BIN) ## kill, stop, replace and remove, and audit all; DUR=1h
+	@SOAK_DURATION='$(DUR)' $(SOAK_BIN)
 # full, quick or long: 7 minutes, 20 seconds, 20 minutes.
 check-model check-model-quick check-model-long: ## SPIN searches the models
 	@tests/deps.sh model
@@ -314,7 +323,7 @@ check-fuzz: fuzz ## libFuzzer on each target, for FUZZ_SECONDS=60
 fuzz-keep: fuzz ## what check-fuzz came across, as far as it is new, into the corpus
 	@FUZZ='$(FUZZ)' BUILD='$(abspath $(FUZZ_BUILD))' tests/fuzz/keep.sh
 
-test-programs: $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) \
+test-programs: $(SOAK_BIN) $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) \
 	$(BUILD)/tests/abi/layout $(BUILD)/tests/abi/partner
 
 asan ubsan tsan: ## library and tools with a sanitizer, in build/asan ...
@@ -443,6 +452,6 @@ help: ## this list
 	check-fault check-crash check-fuzz check-fuzz-corpus check-bats check-model \
 	check-model-quick check-model-long fuzz fuzz-keep fuzz-programs \
 	test-programs asan ubsan tsan check-asan check-ubsan \
-	check-tsan run-sanitized run-programs coverage abi lint run-lint lint-format \
+	check-tsan run-sanitized run-programs soak coverage abi lint run-lint lint-format \
 	lint-tidy lint-cppcheck lint-shell lint-pages lint-own format install \
 	uninstall dist clean help compile_commands.json
