@@ -156,3 +156,173 @@ take_over() {
 @test "programs with another C library take over from the dead, and others from them" {
 	take_over musl
 }
+
+# golden NAME... - copies of ports of an earlier day, see tests/golden/make.sh
+golden() {
+	local name
+
+	[ "$(perl -e 'print unpack "C", pack "S", 1')" = 1 ] ||
+		skip "the golden ports are of a little-endian machine"
+	for name; do
+		cp "$ROOT/tests/golden/layout-1/$name.port" "$name"
+		chmod 600 "$name"
+	done
+}
+
+# of_this_boot FILE - as if it had not been before the machine was started
+of_this_boot() {
+	tr -d '\n-' </proc/sys/kernel/random/boot_id |
+		perl -0777 -ne 'print pack "Q<2", map hex, unpack "A16 A16", $_' |
+		dd of="$1" bs=1 seek=4552 conv=notrunc status=none
+}
+
+@test "golden ports are shown as they are" {
+	golden empty messages wrapped dead asleep sem owned
+	is "$(mmsock-ls -b -r --noheadings -o \
+		TYPE,CAP,USED,MSGS,SENT,RECVD,MAXMSG,STATE,LAYOUT,MAX,VALUE \
+		./empty ./messages ./wrapped ./dead ./asleep ./sem ./owned)" \
+		"queue 4096 0 0 0 0 2048 ok 1 - -
+queue 4096 2296 4 5 1 2048 ok 1 - -
+queue 4096 3840 240 540 300 2048 ok 1 - -
+queue 4096 32 2 2 0 2048 ok 1 - -
+queue 4096 0 0 0 0 2048 stale 1 - -
+sem - - - - - - ok 1 5 3
+sem - - - - - - stale 1 3 3"
+	is "$(mmsock-ls -v -r --noheadings -o ROLE,PROGRAM,ACTIVITY ./dead)" \
+		$'send partner dead\nrecv partner dead'
+}
+
+@test "golden messages are received as they were sent" {
+	golden messages wrapped
+	t mmsock-recv -e -F lp32be ./messages | cmp - <(
+		perl -e 'binmode STDOUT; print pack "(N/a)*", "first", "",
+			join("", map chr, 0 .. 255), "x" x 2000'
+	)
+	t mmsock-recv -e ./wrapped | cmp - <(seq 301 540)
+	seq 600 >in
+	mmsock-send ./wrapped <in 3>&- &
+	t mmsock-recv ./wrapped | cmp - in
+	shows ./wrapped SENT 1140
+	golden messages wrapped
+	seq 10 | mmsock-send ./wrapped
+	t mmsock-recv -e ./wrapped | cmp - <(seq 301 540; seq 10)
+	is "$(t mmsock-recv -e ./messages | wc -c)" 2265
+}
+
+@test "golden messages are received by other builds, too" {
+	local build read=0
+	for build in m32 m32-time64 musl; do
+		[ ! -e "$BATS_FILE_TMPDIR/$build.missing" ] || continue
+		golden wrapped dead sem owned
+		is "$(partner "$build" lines ./wrapped)" "$(seq 301 540)"
+		partner "$build" send ./dead 1
+		is "$(t mmsock-recv -e ./dead | head -n 2)" $'one\ntwo'
+		is "$(partner "$build" value ./sem)" 3
+		is "$(partner "$build" value ./owned)" 3
+		read=$((read + 1))
+	done
+	[ "$read" != 0 ] || skip "there is no other compiler"
+}
+
+@test "a golden port works as a new one does" {
+	golden empty
+	seq 100000 >in
+	mmsock-send --wait-peer ./empty <in 3>&- &
+	t mmsock-recv ./empty | cmp - in
+	nobody_attached ./empty
+	shows ./empty SENT 100000
+}
+
+@test "golden ports of the dead are taken over after a reboot" {
+	golden dead asleep
+	mmsock-send ./dead three
+	drained ./dead | cmp - <(printf 'one\ntwo\nthree\n')
+	shows ./dead STATE ok
+	mmsock-send ./asleep x
+	is "$(drained ./asleep)" x
+}
+
+@test "golden ports of the dead are taken over in the same boot" {
+	golden dead asleep
+	of_this_boot dead
+	of_this_boot asleep
+	mmsock-send ./dead three
+	drained ./dead | cmp - <(printf 'one\ntwo\nthree\n')
+	shows ./dead TAKEOVERS 2
+	one_of "$(field ./dead DIED)" 1 2
+	mmsock-send ./asleep x
+	is "$(drained ./asleep)" x
+	shows ./asleep DIED 1
+}
+
+@test "golden semaphores have the units they had, and those of the dead" {
+	golden sem owned
+	is "$(mmsock-sem value ./sem)" 3
+	t mmsock-sem wait ./sem 3
+	run -1 t mmsock-sem try ./sem
+	t mmsock-sem post ./sem 5
+	run -1 t mmsock-sem post ./sem
+	is "$(mmsock-sem value ./owned)" 3
+	golden owned
+	of_this_boot owned
+	t mmsock-sem try ./owned 3
+	shows ./owned TAKEOVERS 1
+}
+
+# foreign FILE SAYS - every tool refuses it with 76, as SAYS, and leaves it alone
+foreign() {
+	local verb
+
+	cp "$1" before
+	for verb in "send ./$1 x" "recv -e ./$1" "create -E ./$1" "rm ./$1" \
+		"cat -i ./$1" "sem value ./$1" "sem wait ./$1"; do
+		# shellcheck disable=SC2086
+		fails 76 mmsock-$verb
+		like "$stderr" "$2"
+	done
+	fails 73 mmsock-create "./$1"
+	shows "./$1" STATE foreign-layout
+	cmp "$1" before
+}
+
+@test "a port of a later version is refused by name of both versions" {
+	golden messages sem
+	poke messages 8 '\2\0\0\0'
+	foreign messages "layout version 2.* knows version 1( |$)"
+	# Of all the rest it may have another idea.
+	head -c 4080 /dev/urandom | dd of=messages bs=1 seek=16 conv=notrunc \
+		status=none
+	foreign messages "layout version 2.* knows version 1( |$)"
+	poke sem 8 '\0\0\1\0'
+	foreign sem "layout version 65536.* knows version 1( |$)"
+	silent mmsock-rm -f ./messages ./sem
+	[ ! -e messages ] && [ ! -e sem ]
+}
+
+@test "a port of another byte order is refused by name of both orders" {
+	golden messages
+	# As a machine of the other order would have written it.
+	perl -0777 -pe 'my ($head, $rest) = unpack "a120 a*", $_;
+		$_ = pack("Q>L>8Q>10", unpack "Q<L<8Q<10", $head) . $rest' \
+		messages >other
+	foreign other "byte order is 04030201.*machine's is 01020304( |$)"
+	cp other messages
+	silent mmsock-rm -f ./messages
+}
+
+@test "a type of a later version is refused by its number" {
+	local number check
+	golden messages
+	for number in 6 7; do
+		poke messages 16 "\\$number"
+		check=$(perl -e 'use integer; read STDIN, $_, 112;
+			my $h = 0xcbf29ce484222325;
+			$h = ($h ^ $_) * 0x100000001b3 for unpack "C*";
+			print join "", map sprintf("\\%o", $_),
+				unpack "C8", pack "q<", $h' <messages)
+		poke messages 112 "$check"
+		fails 76 mmsock-recv -e ./messages
+		like "$stderr" "type $number "
+		fails 76 mmsock-rm ./messages
+	done
+}
