@@ -64,10 +64,10 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = moments name_steps pair_steps port_steps sem_steps stop_steps syscalls \
+FAULT = fork_steps moments name_steps pair_steps port_steps sem_steps stop_steps syscalls \
 	# EOL
 # Those that share what is done to a port.
-VICTIM_TESTS = pair_steps port_steps stop_steps \
+VICTIM_TESTS = fork_steps pair_steps port_steps stop_steps \
 	# EOL
 FUZZ = framing header number \
 	# EOL
@@ -293,7 +293,7 @@ check-fault: all $(FAULT_BINS) ## death between instructions, a selection
 check-fuzz-corpus: $(FUZZ_BINS) ## fuzz targets, over the inputs that are kept
 	@$(RUN) $(FUZZ_BINS)
 check-crash: all $(FAULT_BINS) ## death at every instruction, with counts; long
-	@STRESS=1000 CHECK_TIMEOUT=7200 TEST_TIMEOUT=14400 \
+	@STRESS=10000 CHECK_TIMEOUT=7200 TEST_TIMEOUT=14400 \
 		$(RUN) $(FAULT_BINS); status=$$?; \
 		grep -h '^#\|^ok' $(FAULT:%=$(BUILD)/tests/log/fault-%.log); \
 		exit $$status

@@ -8,7 +8,7 @@
  * way into a port that others replace or remove comes to the new one, or is told.
  *
  * In check: at every change of the old port, right before it, and at places some
- * way apart.  With STRESS=1000: at every instruction, those of libc included.
+ * way apart.  With STRESS=10000: at every instruction, those of libc included.
  */
 #include <limits.h>
 

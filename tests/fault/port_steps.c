@@ -9,7 +9,7 @@
  * nothing of the dead is left.
  *
  * In check: at every change of shared memory, right before it, and at places that
- * lie some way apart.  With STRESS=1000 (make check-crash): at every instruction,
+ * lie some way apart.  With STRESS=10000 (make check-crash): at every instruction,
  * those of libc included; only of large messages, whose copies are places by the
  * thousand, at every 7th where a sender copies and at every 199th where a receiver
  * does.

@@ -15,6 +15,7 @@
 struct audit audit;
 struct mmsock *victim;
 const struct work *work;
+void (*victim_also)(void);
 
 static struct mmsock_run *run;
 static unsigned char *message;
@@ -49,6 +50,8 @@ static void prepare(void *context)
 		CHECK_INT(mmsock_run_add(run, message, work->lengths[i]), 0);
 	}
 	audit_fill(message, first_number, work->lengths[0]);
+	if (victim_also)
+		victim_also();
 }
 
 static void send_one(void *context)
@@ -170,6 +173,8 @@ static void leave_with_loan(void *context)
 static void nothing(void *context)
 {
 	(void)context;
+	if (victim_also)
+		victim_also();
 }
 
 static void come(void *context)

@@ -67,6 +67,9 @@ extern struct audit audit;
 extern const struct work *work;
 extern struct mmsock *victim; /* in the child */
 
+/* What a child does before its operation, besides what is usual; or NULL. */
+extern void (*victim_also)(void);
+
 /* A port for that work, and the end of it. */
 void victim_open_port(enum victim_work kind);
 void victim_close_port(void);
