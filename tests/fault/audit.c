@@ -164,6 +164,18 @@ int64_t audit_outcome(struct audit *audit)
 	return outcome;
 }
 
+uint64_t audit_recount(struct audit *audit)
+{
+	struct mmsock_info info = inspect(audit->port);
+	uint64_t taken = info.takeovers - audit->takeovers;
+
+	CHECK(info.died + 1 >= audit->died);
+	if (info.died < audit->died)
+		audit->died = info.died;
+	audit->takeovers = info.takeovers;
+	return taken;
+}
+
 int audit_holder(const struct mms_end *end)
 {
 	uint64_t word = mms_load(&end->lock.word);

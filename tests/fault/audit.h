@@ -85,6 +85,13 @@ void audit_tighten(struct audit *audit, size_t length);
  */
 int64_t audit_outcome(struct audit *audit);
 
+/*
+ * Where somebody was killed who comes to the slot of a dead one: between clearing
+ * the dead one's row and counting him, that count may die with him.  How many ends
+ * were taken over since the books were true.
+ */
+uint64_t audit_recount(struct audit *audit);
+
 /* The slot that holds an end, or -1; the end that slot holds, or 0 for none. */
 int audit_holder(const struct mms_end *end);
 
