@@ -33,6 +33,7 @@
 /* A port file mapped for looking. */
 struct view {
 	int fd;
+	int unasked; /* why the kernel did not say who is alive, or 0 */
 	struct mms_header header;
 	unsigned char *base;
 	const struct mms_control *control;
@@ -76,9 +77,14 @@ static void close_view(struct view *view)
 	munmap(view->base, (size_t)view->header.file_bytes);
 }
 
-static bool slot_is_held(const struct view *view, unsigned slot)
+/* One who cannot be asked about is taken for alive, and that is noted. */
+static bool slot_is_held(struct view *view, unsigned slot)
 {
-	return mms_bytes_held(view->fd, MMS_SLOT_BYTE + slot, 1) != 0;
+	int r = mms_bytes_held(view->fd, MMS_SLOT_BYTE + slot, 1);
+
+	if (r < 0)
+		view->unasked = r;
+	return r != 0;
 }
 
 /* An end's count, with the commit that its last owner may not have counted. */
@@ -125,7 +131,7 @@ static bool is_sem(const struct view *view)
 }
 
 /* What the dead hold is there for whoever asks: he gives it back first. */
-static void look_at_units(const struct view *view, struct mmsock_info *info)
+static void look_at_units(struct view *view, struct mmsock_info *info)
 {
 	uint64_t word = mms_load(&view->units.pool->units);
 	uint64_t held;
@@ -146,7 +152,7 @@ static void look_at_units(const struct view *view, struct mmsock_info *info)
 		info->value = info->max_value;
 }
 
-static void look_at_rows(const struct view *view, struct mmsock_info *info)
+static void look_at_rows(struct view *view, struct mmsock_info *info)
 {
 	unsigned slot;
 
@@ -246,7 +252,7 @@ int mms_inspect_file(int fd, const struct stat *status,
 	look_at_census(&view, info);
 	info->state = state_of(&view, status, info);
 	close_view(&view);
-	return 0;
+	return view.unasked;
 }
 
 static int open_port(const char *port, const char *dir, struct stat *ret_status)
@@ -292,7 +298,7 @@ static bool holds(const struct mms_end *end, unsigned slot)
 	return !mms_lock_is_free(word) && mms_lock_owner(word) == slot;
 }
 
-static void describe_activity(const struct view *view, unsigned slot,
+static void describe_activity(struct view *view, unsigned slot,
 			      struct mmsock_peer *peer)
 {
 	uint32_t activity = mms_load32(&view->rows[slot].activity);
@@ -311,7 +317,7 @@ static void describe_activity(const struct view *view, unsigned slot,
 		slot_is_held(view, slot) ? MMSOCK_HOLDING : MMSOCK_DEAD;
 }
 
-static void describe_peer(const struct view *view, unsigned slot,
+static void describe_peer(struct view *view, unsigned slot,
 			  struct mmsock_peer *peer)
 {
 	const struct mms_row *row = &view->rows[slot];
@@ -336,7 +342,7 @@ static void describe_peer(const struct view *view, unsigned slot,
 	describe_activity(view, slot, peer);
 }
 
-static int visit_peers(const struct view *view,
+static int visit_peers(struct view *view,
 		       int (*visit)(const struct mmsock_peer *, void *),
 		       void *context)
 {
@@ -351,7 +357,7 @@ static int visit_peers(const struct view *view,
 		      MMS_ATTACHED))
 			continue;
 		describe_peer(view, slot, &peer);
-		r = visit(&peer, context);
+		r = view->unasked ? view->unasked : visit(&peer, context);
 	}
 	return r;
 }
