@@ -131,7 +131,7 @@ static int report(const struct config *config, enum tool_act act, int error)
 {
 	const bool *given = config->given;
 
-	if (error == -EINTR)
+	if (error == -EINTR && tool_signal())
 		return TOOL_NO;
 	if (error == -ETIMEDOUT && given[QUIET])
 		return TOOL_TIMEOUT;

@@ -307,12 +307,14 @@ static int open_port(const struct stream_config *config, unsigned role,
 	options.flags = flags;
 	options.spin_ns = config->spin_ns;
 	options.ring_bytes = config->create_bytes;
-	/* It may be removed again before it is opened. */
 	do {
 		r = config->wait_port ? wait_port(config) : 0;
 		if (r == 0)
 			r = mmsock_open(config->port, &options, ret_handle);
-	} while (r == -ENOENT && config->wait_port && tool_signal() == 0);
+		/* It may be removed again before it is opened. */
+		if (r == -ENOENT && config->wait_port && tool_signal() == 0)
+			r = -EINTR;
+	} while (stream_again(r));
 	return r;
 }
 
@@ -394,7 +396,7 @@ int stream_error(const struct stream_config *config, enum tool_act act,
 	/* With -w 0 the library does not wait either, but the time is up. */
 	if (error == -EAGAIN && !config->nonblock)
 		error = -ETIMEDOUT;
-	if (error == -EINTR || error == -EAGAIN)
+	if ((error == -EINTR && tool_signal()) || error == -EAGAIN)
 		return TOOL_NO;
 	if (config->quiet && (error == -ETIMEDOUT || error == -EBUSY))
 		return tool_status(act, error);
