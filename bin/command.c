@@ -34,10 +34,10 @@ void command_hold_signals(struct command *command)
  * The kernel kills us with our parent.  One who died before that was asked for is
  * not our parent any more.
  */
-static void tie_to(pid_t parent)
+static void tie_to(pid_t parent, const char *name)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
-		warn("prctl");
+		warn("command '%s'", name);
 		_exit(TOOL_SYSTEM);
 	}
 	if (getppid() != parent)
@@ -81,12 +81,12 @@ int command_run(const struct command *command, char **argv)
 	pid_t child = fork();
 
 	if (child < 0) {
-		warn("fork");
+		warn("command '%s'", argv[0]);
 		return TOOL_SYSTEM;
 	}
 	if (child == 0) {
 		if (command->is_tied)
-			tie_to(parent);
+			tie_to(parent, argv[0]);
 		become(argv, &command->before);
 	}
 	return attend(child, &command->held);
