@@ -10,8 +10,7 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <bsd/stdlib.h>
+#include <sys/random.h>
 
 #include <mmsock.h>
 
@@ -128,13 +127,16 @@ static char **split(const struct config *config, char **argv, int first)
 static char *made_up_name(const char *prefix)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	unsigned char bytes[RANDOM_LETTERS];
 	char random[RANDOM_LETTERS + 1] = "";
 	char *name;
 
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		err(TOOL_SYSTEM, "no name for '%s'", prefix);
 	for (size_t i = 0; i < RANDOM_LETTERS; i++)
-		random[i] = letters[arc4random_uniform(sizeof(letters) - 1)];
+		random[i] = letters[bytes[i] % (sizeof(letters) - 1)];
 	if (asprintf(&name, "%s%s", prefix, random) < 0)
-		err(TOOL_SYSTEM, NULL);
+		err(TOOL_SYSTEM, "no name for '%s'", prefix);
 	return name;
 }
 
@@ -173,7 +175,7 @@ static int run(const struct command *command, char **argv, const char *port,
 {
 	if (setenv("MMSOCK_PORT", port, 1) < 0 ||
 	    (dir && setenv("MMSOCK_DIR", dir, 1) < 0)) {
-		warn("environment");
+		warn("command '%s'", argv[0]);
 		return TOOL_SYSTEM;
 	}
 	return command_run(command, argv);
