@@ -88,6 +88,16 @@ static bool sleeps(const uint64_t *arguments)
 	return ((int)arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
 }
 
+static bool is_diagnostic(const uint64_t *arguments)
+{
+	return (int)arguments[0] == STDERR_FILENO;
+}
+
+static bool waits(const uint64_t *arguments)
+{
+	return !(arguments[2] & WNOHANG);
+}
+
 static bool is_file(const uint64_t *arguments)
 {
 	return (int)arguments[4] >= 0;
@@ -271,12 +281,14 @@ static const struct kind kinds[] = {
 	 NULL,
 	 INSTEAD,
 	 0,
-	 {EACCES, EIO, EPERM, EBUSY, EROFS}},
+	 {EACCES, EIO, EPERM, EROFS}},
 #ifdef SYS_vfork
 	{"vfork", SYS_vfork, NULL, INSTEAD, 0, {EAGAIN, ENOMEM}},
 #endif
-	{"wait4", SYS_wait4, NULL, INSTEAD, 0, {EINTR}},
+	{"wait4", SYS_wait4, waits, INSTEAD, 0, {EINTR}},
 	{"waitid", SYS_waitid, NULL, INSTEAD, 0, {EINTR}},
+	/* Nobody could be told. */
+	{"write:stderr", SYS_write, is_diagnostic, INSTEAD, 0, {0}},
 	{"write",
 	 SYS_write,
 	 NULL,
@@ -325,7 +337,8 @@ static unsigned count_faults(const struct kind *kind)
 /* What depends on the machine. */
 
 #if defined(__x86_64__) && defined(__LP64__)
-#define CAN_INJECT 1
+#define CAN_INJECT         1
+#define RESULT_IS_ARGUMENT 0
 
 static void poke(pid_t pid, size_t offset, uint64_t value)
 {
@@ -382,7 +395,8 @@ static void set_result(pid_t pid, uint64_t result)
 }
 
 #else
-#define CAN_INJECT 0
+#define CAN_INJECT         0
+#define RESULT_IS_ARGUMENT 0
 
 static void set_number(pid_t pid, uint64_t number)
 {
@@ -410,10 +424,14 @@ struct trace {
 	struct inject *inject;
 	pid_t pid;
 	const struct kind *kind; /* what has failed */
+	bool begun;              /* it has stopped once, so it is traced */
 	bool counts;
 	bool to_first_question; /* begin with the program's first fcntl(2) */
 	bool replaces;          /* the result of the call that is under way */
 	int64_t result;
+	bool restores; /* an argument, which a caller may rely on afterwards */
+	int restored;
+	uint64_t argument;
 };
 
 /* Is this one to fail, and how?  0: no. */
@@ -423,6 +441,8 @@ static int choose(struct trace *trace, const struct kind *kind)
 
 	if (inject->no_tmpfile && kind->fits == makes_nameless)
 		return EOPNOTSUPP;
+	if (!kind->faults[0])
+		return 0;
 	inject->seen++;
 	if (inject->happened)
 		return inject->stays && trace->kind == kind ? inject->error : 0;
@@ -437,17 +457,27 @@ static int choose(struct trace *trace, const struct kind *kind)
 	return inject->error;
 }
 
+/* For this call only: on most machines registers outlive it. */
+static void change_argument(struct trace *trace, int which,
+			    const uint64_t *arguments, uint64_t value)
+{
+	set_argument(trace->pid, which, value);
+	trace->restores = true;
+	trace->restored = which;
+	trace->argument = arguments[which];
+}
+
 static void spoil(struct trace *trace, const struct kind *kind,
 		  const uint64_t *arguments, int error)
 {
 	trace->inject->faults++;
 	if (kind->staging == ASK) {
-		set_argument(trace->pid, 0, 0);
+		change_argument(trace, 0, arguments, 0);
 		return;
 	}
 	if (error == INJECT_SHORT) {
-		set_argument(trace->pid, kind->length_at,
-			     (arguments[kind->length_at] + 1) / 2);
+		change_argument(trace, kind->length_at, arguments,
+				(arguments[kind->length_at] + 1) / 2);
 		return;
 	}
 	if (kind->staging == INSTEAD)
@@ -483,6 +513,16 @@ static void at_entry(struct trace *trace, long number, const uint64_t *given)
 		spoil(trace, kind, arguments, error);
 }
 
+/* The first argument may be where the result is. */
+static void at_exit(struct trace *trace)
+{
+	if (trace->restores && (trace->restored || !RESULT_IS_ARGUMENT))
+		set_argument(trace->pid, trace->restored, trace->argument);
+	if (trace->replaces)
+		set_result(trace->pid, (uint64_t)trace->result);
+	trace->replaces = trace->restores = false;
+}
+
 static void at_call(struct trace *trace)
 {
 	struct __ptrace_syscall_info info;
@@ -491,12 +531,11 @@ static void at_call(struct trace *trace)
 		   &info) <= 0)
 		SKIP("this kernel does not tell about system calls");
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-		trace->replaces = false;
+		trace->replaces = trace->restores = false;
 		at_entry(trace, (long)info.entry.nr,
 			 (const uint64_t *)info.entry.args);
-	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && trace->replaces) {
-		set_result(trace->pid, (uint64_t)trace->result);
-		trace->replaces = false;
+	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+		at_exit(trace);
 	}
 }
 
@@ -523,7 +562,6 @@ static int follow(struct trace *trace)
 {
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
 	int status;
-	bool begun = false;
 
 	for (;;) {
 		int number = 0;
@@ -531,10 +569,10 @@ static int follow(struct trace *trace)
 		CHECK_INT(waitpid(trace->pid, &status, 0), trace->pid);
 		if (!WIFSTOPPED(status))
 			return status;
-		if (!begun)
+		if (!trace->begun)
 			CHECK(!ptrace(PTRACE_SETOPTIONS, trace->pid, NULL,
 				      (void *)options));
-		begun = true;
+		trace->begun = true;
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			at_call(trace);
 		else
@@ -567,7 +605,8 @@ static int run(struct trace *trace, void (*victim)(void *), void *context)
 		_exit(EXIT_SUCCESS);
 	}
 	status = follow(trace);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == CHECK_SKIPPED)
+	if (!trace->begun && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == CHECK_SKIPPED)
 		SKIP("no process can be traced here");
 	return status;
 }
@@ -609,4 +648,50 @@ void inject_report(const struct inject *inject)
 	       : inject->error == INJECT_FOR_NOTHING ? "ending for nothing"
 						     : strerror(inject->error),
 	       inject->stays ? ", and all later ones of its kind" : "");
+}
+
+static bool is_thorough(void)
+{
+	const char *text = getenv("STRESS");
+
+	return text && strtoul(text, NULL, 10) > 1;
+}
+
+/* In each way that the call can fail; or in one, another one each time. */
+static unsigned long play_all_ways(struct inject *inject, bool is_patient,
+				   void (*play)(void))
+{
+	bool thorough = is_thorough();
+	unsigned long plays = 0;
+	unsigned choices = 1;
+
+	for (inject->choice = thorough ? 0 : (unsigned)inject->at;;
+	     inject->choice++) {
+		inject->stays = false;
+		play();
+		plays++;
+		if (!thorough || !inject->happened)
+			return plays;
+		choices = inject->choices;
+		if (inject->can_stay && !is_patient) {
+			inject->stays = true;
+			play();
+			plays++;
+		}
+		if (inject->choice + 1 >= choices)
+			return plays;
+	}
+}
+
+void inject_each(struct inject *inject, const char *name, bool is_patient,
+		 void (*play)(void))
+{
+	unsigned long plays = 0;
+
+	inject->at = 0;
+	do {
+		inject->at++;
+		plays += play_all_ways(inject, is_patient, play);
+	} while (inject->happened);
+	printf("# %s: %lu calls, %lu plays\n", name, inject->at - 1, plays);
 }

@@ -50,6 +50,16 @@ void inject_end(void);
 int inject_exec(struct inject *inject, void (*victim)(void *context),
 		void *context);
 
+/*
+ * Play a scene again and again, each time with another call failed, until it comes
+ * through with none, and say how many that were.  @play calls one of the two above.
+ * Each call fails in one way, or with STRESS in the environment in every way, alone
+ * and, but where a scene that @is_patient would wait for ever, together with all
+ * later ones of its kind.
+ */
+void inject_each(struct inject *inject, const char *name, bool is_patient,
+		 void (*play)(void));
+
 /* Say what was done, in a line that begins with "# ". */
 void inject_report(const struct inject *inject);
 

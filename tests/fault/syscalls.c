@@ -8,9 +8,6 @@
  * was promised or a plain error, nothing of the process is lost or left over, the
  * same call without a fault succeeds, and then a fresh process finds the port
  * whole, with each message in it once.
- *
- * Each call fails in one way, or with STRESS in the environment in every way that
- * inject.c knows, alone and together with all later ones of its kind.
  */
 #include <errno.h>
 #include <sys/wait.h>
@@ -1065,6 +1062,12 @@ static void play(void *context)
 	scene->finish();
 }
 
+static void explain(void)
+{
+	printf("# %s\n", scene->name);
+	inject_report(inject);
+}
+
 /* In a process of its own, which knows nothing of what has been. */
 static void in_a_child(void (*run_it)(void))
 {
@@ -1081,7 +1084,7 @@ static void in_a_child(void (*run_it)(void))
 	}
 	CHECK_INT(waitpid(pid, &status, 0), pid);
 	if (status)
-		inject_report(inject);
+		explain();
 	CHECK_INT(status, 0);
 }
 
@@ -1137,12 +1140,10 @@ static void audit(void)
 
 static void say_what_hung(int number)
 {
-	static const char text[] = "# it hangs\n";
-
 	(void)number;
-	inject_report(inject);
-	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(EXIT_FAILURE);
+	explain();
+	printf("# it hangs\n");
+	fflush(stdout);
 	_exit(EXIT_FAILURE);
 }
 
@@ -1178,55 +1179,17 @@ static void play_once(void)
 	set_up();
 	status = inject_run(inject, play, NULL);
 	if (status)
-		inject_report(inject);
+		explain();
 	CHECK_INT(status, 0);
 	in_a_child(audit);
 	tear_down();
 }
 
-static bool is_thorough(void)
-{
-	const char *text = getenv("STRESS");
-
-	return text && strtoul(text, NULL, 10) > 1;
-}
-
-/* In each way that the call can fail; or in one, another one each time. */
-static unsigned long play_all_ways(void)
-{
-	unsigned long plays = 0;
-	unsigned last = 0;
-
-	inject->choice = is_thorough() ? 0 : (unsigned)inject->at;
-	do {
-		inject->stays = false;
-		play_once();
-		plays++;
-		if (!is_thorough() || !inject->happened)
-			break;
-		last = inject->choices - 1;
-		if (inject->can_stay && !scene->is_patient) {
-			inject->stays = true;
-			play_once();
-			plays++;
-		}
-	} while (inject->choice++ < last);
-	return plays;
-}
-
 static void play_scene(const struct scene *which)
 {
-	unsigned long plays = 0;
-
 	scene = which;
 	*inject = (struct inject){.no_tmpfile = scene->old};
-	printf("# %s: ", scene->name);
-	fflush(stdout);
-	do {
-		inject->at++;
-		plays += play_all_ways();
-	} while (inject->happened);
-	printf("%lu calls, %lu plays\n", inject->at - 1, plays);
+	inject_each(inject, scene->name, scene->is_patient, play_once);
 }
 
 static void *share(size_t size)
