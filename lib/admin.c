@@ -25,6 +25,30 @@
  *
  * The byte is a lock of an open file description, so whoever dies lets go.
  *
+ * Who removes a port only if nobody uses it has to look for users first, and
+ * somebody may come after that look:
+ *
+ *	remover                         newcomer
+ *	-------                         --------
+ *	looks: no slot is taken
+ *	                                takes a slot
+ *	                                looks: the name leads here, READY
+ *	unlinks, marks                  has a port that is gone
+ *
+ * So newcomers share another byte while they take a slot, and the remover holds
+ * it alone from before his look until he is done:
+ *
+ *	remover                         newcomer
+ *	-------                         --------
+ *	holds the entry byte
+ *	looks: no slot is taken
+ *	                                waits for a share of the entry byte
+ *	unlinks, marks, lets go
+ *	                                takes a slot
+ *	                                looks: CLOSED, starts again
+ *
+ * The remover does not wait: who has a share is somebody who uses the port.
+ *
  * Labels of this file: S2 with S1 (port.c) and M1 (mmsock.c).
  */
 #include "admin.h"
@@ -80,6 +104,7 @@ int mms_admin_hold(const struct mms_place *place, struct mms_held *held)
 void mms_admin_release(struct mms_held *held)
 {
 	/* Not left to close(2): a child forked meanwhile has the file open too. */
+	(void)mms_byte_give(held->fd, MMS_ENTRY_BYTE);
 	(void)mms_byte_give(held->fd, MMS_ADMIN_BYTE);
 	close(held->fd);
 }
@@ -137,26 +162,29 @@ void mms_admin_sweep(const struct mms_place *place)
 	closedir(dir);
 }
 
-/* Is anyone alive attached?  Slots beyond the port's own count are not used. */
+/*
+ * Is anyone alive attached, or about to be?  If not, nobody will be until the
+ * port is released.  Slots beyond the port's own count are not used.
+ */
 static int check_unused(const struct mms_held *held)
 {
-	int r = mms_bytes_held(held->fd, MMS_SLOT_BYTE, MMSOCK_SLOTS_MAX);
+	int r = mms_byte_take(held->fd, MMS_ENTRY_BYTE);
 
-	if (r > 0)
-		return -EBUSY;
-	return r;
+	if (!r)
+		r = mms_bytes_held(held->fd, MMS_SLOT_BYTE, MMSOCK_SLOTS_MAX);
+	return r > 0 || r == -EAGAIN ? -EBUSY : r;
 }
 
 static int check_stale(const struct mms_held *held)
 {
 	struct mmsock_info info = {.size = sizeof(info)};
-	int r = mms_inspect_file(held->fd, &held->status, &info);
+	int r = check_unused(held);
 
-	if (r)
-		return r;
-	if (info.state != MMSOCK_STATE_STALE)
+	if (!r)
+		r = mms_inspect_file(held->fd, &held->status, &info);
+	if (r == -EBUSY || (!r && info.state != MMSOCK_STATE_STALE))
 		return mms_fail(-EBUSY, "it is not stale");
-	return 0;
+	return r;
 }
 
 static int check_removable(const struct mms_held *held,
@@ -176,10 +204,6 @@ static int check_removable(const struct mms_held *held,
 					   : check_unused(held);
 }
 
-/*
- * Whoever attaches between the check and the unlink takes his slot, then looks
- * whether the name still leads to the file, and starts again.
- */
 static int remove_held(const struct mms_place *place, struct mms_held *held,
 		       enum mmsock_remove_when when, uint32_t type)
 {

@@ -11,7 +11,8 @@
  * temporary name first and rename(2) moves it over the old one.  A creator who
  * dies in between leaves that name behind; he held the file's admin byte from
  * before it had a name, so one whose byte is free is nobody's and is swept
- * (admin.c).
+ * (admin.c).  Where a file cannot be without a name, it has it a moment before the
+ * byte is held, and its creator looks again once he holds it.
  */
 #include "birth.h"
 
@@ -39,6 +40,9 @@
 #define DEFAULT_SEM_SLOTS   256U
 #define DEFAULT_PERMISSIONS 0600U
 #define TEMP_NAME_SIZE      (sizeof(MMS_TEMP_PREFIX) + 16)
+
+/* Each is lost to somebody who sweeps at the same moment; more is a fault. */
+#define NAME_ATTEMPTS 32
 
 /* A file on its way to becoming a port. */
 struct newborn {
@@ -183,18 +187,61 @@ static int make_temp_name(char name[TEMP_NAME_SIZE])
 	return r;
 }
 
-/* For file systems without O_TMPFILE: a file with a temporary name. */
-static int conceive_named(const struct mms_place *place,
-			  struct newborn *newborn)
+static bool has_name(const struct mms_place *place, int fd, const char *name)
 {
-	int r = make_temp_name(newborn->temp);
+	struct stat named;
+	struct stat ours;
+
+	return !fstat(fd, &ours) &&
+	       !fstatat(place->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) &&
+	       named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
+}
+
+static void bury(const struct mms_place *place, struct newborn *newborn)
+{
+	if (newborn->temp[0])
+		unlinkat(place->dir_fd, newborn->temp, 0);
+	if (newborn->fd >= 0)
+		close(newborn->fd);
+	*newborn = (struct newborn){.fd = -1};
+}
+
+/* -EAGAIN where somebody sweeps the name away. */
+static int try_named(const struct mms_place *place, struct newborn *newborn)
+{
+	char temp[TEMP_NAME_SIZE];
+	int r = make_temp_name(temp);
 
 	if (r)
 		return r;
-	newborn->fd = openat(place->dir_fd, newborn->temp,
+	newborn->fd = openat(place->dir_fd, temp,
 			     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			     0600);
-	return newborn->fd < 0 ? -errno : 0;
+	if (newborn->fd < 0)
+		return -errno;
+	memcpy(newborn->temp, temp, sizeof(temp));
+	r = mms_byte_take(newborn->fd, MMS_ADMIN_BYTE);
+	if (!r && !has_name(place, newborn->fd, temp))
+		r = -EAGAIN;
+	if (r)
+		bury(place, newborn);
+	return r;
+}
+
+/*
+ * For file systems without O_TMPFILE: a file with a temporary name.  It is there
+ * before we have its byte, and may be taken for that of a dead creator; so it is
+ * looked at again once we have it, and made anew where it was swept away.
+ */
+static int conceive_named(const struct mms_place *place,
+			  struct newborn *newborn)
+{
+	int attempt;
+	int r = -EAGAIN;
+
+	for (attempt = 0; attempt < NAME_ATTEMPTS && r == -EAGAIN; attempt++)
+		r = try_named(place, newborn);
+	return r;
 }
 
 /* A file without a name; it can only get one where there is a /proc. */
@@ -210,19 +257,14 @@ static int open_nameless(const struct mms_place *place)
 
 static int conceive(const struct mms_place *place, struct newborn *newborn)
 {
-	int r;
+	int fd = open_nameless(place);
 
-	newborn->temp[0] = '\0';
-	newborn->fd = open_nameless(place);
-	if (newborn->fd == -EOPNOTSUPP || newborn->fd == -EISDIR ||
-	    newborn->fd == -ENOENT) {
-		r = conceive_named(place, newborn);
-		if (r)
-			return r;
-	}
-	if (newborn->fd < 0)
-		return newborn->fd;
-	return mms_byte_take(newborn->fd, MMS_ADMIN_BYTE);
+	if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -ENOENT)
+		return conceive_named(place, newborn);
+	if (fd < 0)
+		return fd;
+	newborn->fd = fd;
+	return mms_byte_take(fd, MMS_ADMIN_BYTE);
 }
 
 static int write_at(int fd, const void *from, size_t length, off_t at)
@@ -370,14 +412,6 @@ static int publish(const struct mms_place *place, struct newborn *newborn,
 		if (r != -ENOENT)
 			return r;
 	}
-}
-
-static void bury(const struct mms_place *place, struct newborn *newborn)
-{
-	if (newborn->temp[0])
-		unlinkat(place->dir_fd, newborn->temp, 0);
-	if (newborn->fd >= 0)
-		close(newborn->fd);
 }
 
 int mms_birth(const struct mms_place *place, const struct mms_plan *plan,

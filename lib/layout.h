@@ -66,9 +66,12 @@
 
 /*
  * Locks of bytes of the port file, far beyond its end so that they never cover
- * data: one for whoever renames, unlinks or marks the port, and one a slot.
+ * data: one for whoever renames, unlinks or marks the port; one that is shared by
+ * all who are taking a slot, and held alone by who removes a port because nobody
+ * has one; and one a slot.
  */
 #define MMS_ADMIN_BYTE (INT64_C(1) << 60)
+#define MMS_ENTRY_BYTE (MMS_ADMIN_BYTE + 1)
 #define MMS_SLOT_BYTE  (MMS_ADMIN_BYTE + 64)
 
 /* Written once, before the port has a name; copied and checked by everybody. */

@@ -72,6 +72,13 @@ int mms_byte_wait(int fd, int64_t byte)
 	return lock_command(fd, F_OFD_SETLKW, &lock);
 }
 
+int mms_byte_share(int fd, int64_t byte)
+{
+	struct flock lock = byte_range(F_RDLCK, byte, 1);
+
+	return lock_command(fd, F_OFD_SETLKW, &lock);
+}
+
 int mms_byte_give(int fd, int64_t byte)
 {
 	struct flock lock = byte_range(F_UNLCK, byte, 1);

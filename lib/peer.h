@@ -19,6 +19,9 @@ int mms_byte_take(int fd, int64_t byte);
 /* Take the byte, waiting for it; -EINTR when a signal comes. */
 int mms_byte_wait(int fd, int64_t byte);
 
+/* Share the byte with others who do, waiting for who has it alone; -EINTR. */
+int mms_byte_share(int fd, int64_t byte);
+
 /* Give back a byte that is held through @fd. */
 int mms_byte_give(int fd, int64_t byte);
 

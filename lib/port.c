@@ -181,7 +181,7 @@ static int open_asker(struct mms_port *port, const struct mms_place *place,
 	return mms_asker_check(port);
 }
 
-static int take_slot(struct mms_port *port, int fd)
+static int find_slot(struct mms_port *port, int fd)
 {
 	unsigned slot;
 	int r;
@@ -198,6 +198,23 @@ static int take_slot(struct mms_port *port, int fd)
 	}
 	return mms_fail(-EUSERS, "all %u slots are held by live participants",
 			port->header.slots);
+}
+
+/*
+ * Not while somebody removes the port because nobody has a slot: either he sees
+ * that we are about to take one, or he is done when we have it, and we see that
+ * the port is gone (admin.c).
+ */
+static int take_slot(struct mms_port *port, int fd)
+{
+	int r = mms_byte_share(fd, MMS_ENTRY_BYTE);
+
+	if (r)
+		return r;
+	r = find_slot(port, fd);
+	/* The mapping would keep it. */
+	mms_byte_give(fd, MMS_ENTRY_BYTE);
+	return r;
 }
 
 /*

@@ -6,6 +6,7 @@
  * leads into the one order of steps that used to go wrong; then it goes on.
  */
 #include <limits.h>
+#include <poll.h>
 
 #include "handle.h"
 #include "step.h"
@@ -150,11 +151,209 @@ static void test_sender_comes_and_stays(void)
 	}
 }
 
+/* Names. */
+
+static void do_nothing(void *context)
+{
+	(void)context;
+}
+
+/* Near @hot each fourth instruction is looked at. */
+static unsigned long next_place(unsigned long at, unsigned long hot)
+{
+	const unsigned long near = 64;
+	unsigned long far = step_stride(512);
+
+	if (at + near >= hot && at < hot + near)
+		return at + step_stride(4);
+	return at < hot && at + far + near > hot ? hot - near : at + far;
+}
+
+static void create_exclusively(void *context)
+{
+	(void)context;
+	CHECK_INT(try_open("p", MMSOCK_CREATE_NEW_EXCLUSIVE), 0);
+}
+
+/* After how many instructions the directory has an entry. */
+static unsigned long way_to_name(const char *dir)
+{
+	unsigned long count = 0;
+	struct step step;
+
+	step_start(&step, do_nothing, create_exclusively, NULL);
+	for (; !count_entries(dir); count++)
+		CHECK(step_forward(&step, 1));
+	step_kill(&step);
+	return count;
+}
+
+/*
+ * A file that cannot be without a name has one before its creator holds the byte
+ * that covers it.
+ */
+static void test_name_is_swept(void)
+{
+	const char *dir = fresh_dir();
+	unsigned long named;
+	unsigned long at;
+	struct step step;
+
+	forbid_tmpfile();
+	named = way_to_name(dir);
+	for (at = named; at < named + 256; at += step_stride(16)) {
+		step_start(&step, do_nothing, create_exclusively, NULL);
+		CHECK(step_forward(&step, at));
+		CHECK_INT(mmsock_remove("q", NULL, MMSOCK_REMOVE_ALWAYS),
+			  -ENOENT);
+		step_finish(&step);
+		CHECK_INT(count_entries(dir), 1);
+		CHECK_INT(mmsock_remove("p", NULL, MMSOCK_REMOVE_ALWAYS), 0);
+	}
+}
+
+static void remove_carefully(void *context)
+{
+	int r = mmsock_remove("p", NULL, *(enum mmsock_remove_when *)context);
+
+	CHECK(r == 0 || r == -EBUSY);
+}
+
+static void die_attached(struct kid *self, void *context)
+{
+	(void)context;
+	open_as("p", MMSOCK_SENDER);
+	meet(self);
+}
+
+/* A port that nobody uses, and that is stale. */
+static void make_removable(void)
+{
+	struct kid kid;
+
+	create_port("p", 4096, 4);
+	kid_start(&kid, die_attached, NULL);
+	CHECK(hear(&kid));
+	kid_kill(&kid);
+}
+
+/* After how many instructions the port is gone. */
+static unsigned long way_to_unlink(enum mmsock_remove_when when,
+				   const char *path)
+{
+	unsigned long count = 0;
+	struct step step;
+
+	make_removable();
+	step_start(&step, do_nothing, remove_carefully, &when);
+	for (; inode_of(path); count++)
+		CHECK(step_forward(&step, 1));
+	step_kill(&step);
+	return count;
+}
+
+static bool is_named(const struct mmsock *handle, const char *path)
+{
+	return inode_of(path) == handle->port.inode && !mms_port_gone(handle);
+}
+
+/* Attaches in the middle, and looks at the end. */
+static void run_newcomer(struct kid *self, void *context)
+{
+	struct mmsock *handle = open_as("p", MMSOCK_SENDER);
+
+	meet(self);
+	CHECK(is_named(handle, context));
+	mmsock_close(handle);
+}
+
+/* Until it is attached, or waits for who removes the port. */
+static void await_newcomer(const struct kid *kid)
+{
+	struct pollfd said = {.fd = kid->from, .events = POLLIN};
+
+	while (!poll(&said, 1, 0) && !waits_in_call(kid->pid, SYS_fcntl))
+		sched_yield();
+}
+
+static void attach_while_removed(enum mmsock_remove_when when)
+{
+	const char *path = join(fresh_dir(), "p");
+	unsigned long hot = way_to_unlink(when, path);
+	unsigned long at = 0;
+	struct step step;
+	struct kid kid;
+	bool on_the_way;
+
+	do {
+		mmsock_remove("p", NULL, MMSOCK_REMOVE_ALWAYS);
+		make_removable();
+		step_start(&step, do_nothing, remove_carefully, &when);
+		on_the_way = step_forward(&step, at);
+		kid_start(&kid, run_newcomer, (void *)(uintptr_t)path);
+		await_newcomer(&kid);
+		step_finish(&step);
+		CHECK(hear(&kid));
+		kid_end(&kid);
+		at = next_place(at, hot);
+	} while (on_the_way);
+}
+
+static void test_attach_while_unused_is_removed(void)
+{
+	attach_while_removed(MMSOCK_REMOVE_UNUSED);
+}
+
+static void test_attach_while_stale_is_removed(void)
+{
+	attach_while_removed(MMSOCK_REMOVE_STALE);
+}
+
+static void attach_or_find_nothing(void *context)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CONNECT_TO_EXISTING, MMSOCK_SENDER);
+	struct mmsock *handle = NULL;
+	int r = mmsock_open("p", &options, &handle);
+
+	CHECK(r ? r == -ENOENT : is_named(handle, context));
+}
+
+/* The other way round: the port is removed while somebody is about to attach. */
+static void test_remove_while_attached_to(void)
+{
+	const char *path = join(fresh_dir(), "p");
+	unsigned long stride = step_stride(1024);
+	unsigned long at = 0;
+	struct step step;
+	bool on_the_way;
+
+	do {
+		mmsock_remove("p", NULL, MMSOCK_REMOVE_ALWAYS);
+		make_removable();
+		step_start(&step, do_nothing, attach_or_find_nothing,
+			   (void *)(uintptr_t)path);
+		on_the_way = step_forward(&step, at);
+		remove_carefully(&(enum mmsock_remove_when){
+			at / stride % 2 ? MMSOCK_REMOVE_STALE
+					: MMSOCK_REMOVE_UNUSED});
+		step_finish(&step);
+		at += stride;
+	} while (on_the_way);
+}
+
 /* clang-format off */
 static const struct check_case cases[] = {
 	{"a message that another takes does not hide the end",
 	 test_message_is_taken_by_another},
 	{"no end is told with a sender there", test_sender_comes_and_stays},
+	{"a name that is swept away is made again", test_name_is_swept},
+	{"who attaches while an unused port is removed has a port",
+	 test_attach_while_unused_is_removed},
+	{"and so has who attaches to a stale one",
+	 test_attach_while_stale_is_removed},
+	{"a port that somebody is about to attach to is kept or gone",
+	 test_remove_while_attached_to},
 };
 /* clang-format on */
 

@@ -6,15 +6,13 @@
  * enter() and mms_port_check_link() of lib/port.c.  A step is one system call, or one
  * access to the state word.  Everybody may die at every step.
  *
- * A file is a number; it has a state word (0: half-born), an admin byte, and bytes of
- * slots, here a bit for each participant.  The directory has the port's name and a
+ * A file is a number; it has a state word (0: half-born), an admin byte, an entry byte
+ * that newcomers share and who removes the unused holds alone, and bytes of slots, here
+ * a bit for each participant.  The directory has the port's name and a
  * temporary name for each creator (random in the code, so never the same twice).
  *
  * NAMED is a file system without O_TMPFILE, where a newborn has a temporary name from
  * its conception.
- *
- * HOLE_CLAIMED claims what the code does not keep (see README.md); FIXED has the code
- * as it would keep it.
  *
  * What each does is WHO_0 ... WHO_3.  PLAIN_RM says that one of them is rm(1), who
  * asks nobody; what is promised of who unlinks what does not hold then.
@@ -60,7 +58,8 @@ byte state[FILES];
 byte admin[FILES];     /* who holds the admin byte, + 1 */
 byte slots[FILES];     /* bit p: p holds the byte of his slot */
 byte attached[PEOPLE]; /* to which file, once mmsock_open() has succeeded */
-bool barred[FILES];    /* FIXED: a remover holds all bytes of slots */
+byte sharing[FILES];   /* bit p: p shares the entry byte */
+bool barred[FILES];    /* a remover holds it alone */
 bool dead[PEOPLE];
 byte crashes = CRASHES;
 bool was_there; /* ghost: a port had the name */
@@ -222,8 +221,8 @@ again:
 		fi;
 		MAYDIE
 	}
-#if defined(NAMED) && defined(FIXED)
-	atomic {
+#if defined(NAMED) && !defined(MUTANT_TEMP_NOT_LOOKED_AT)
+	atomic { /* has_name() */
 		if
 		:: temp[me] != newborn ->
 			admin[newborn] = 0;
@@ -246,9 +245,7 @@ publish:
 		if
 		:: temp[me] != newborn ->
 			/* -ENOENT: swept as if we were dead */
-#ifdef HOLE_CLAIMED
 			assert(false);
-#endif
 			admin[newborn] = 0;
 			newborn = 0;
 			goto end
@@ -318,19 +315,19 @@ exists:
 	fi;
 
 attach:	/* mms_port_attach() */
+#ifndef MUTANT_ENTRY_NOT_SHARED
+	atomic { !barred[fd] -> sharing[fd] = sharing[fd] | BIT; MAYDIE }
+#endif
 	atomic {
 		/* header and state word are believed from here on */
 		assert(state[fd] != HALF_BORN);
-#ifdef FIXED
-		if
-		:: barred[fd] -> goto stale
-		:: else
-		fi;
-#endif
 		slots[fd] = slots[fd] | BIT;
 		led = name == fd;
 		MAYDIE
 	}
+#ifndef MUTANT_ENTRY_NOT_SHARED
+	atomic { sharing[fd] = sharing[fd] & ~BIT; MAYDIE }
+#endif
 	atomic {
 		if
 		:: state[fd] != READY -> goto stale
@@ -396,15 +393,28 @@ remove:	/* mmsock_remove() */
 	fi;
 	if
 	:: who == REMOVE_UNUSED ->
-		atomic { /* check_unused() */
+		/* check_unused() */
+#ifdef MUTANT_BARRED_AFTER_THE_LOOK
+		atomic { c = (slots[held] -> 1 : 0); MAYDIE }
+#endif
+		atomic {
 			if
-			:: slots[held] -> c = 1
+			:: sharing[held] -> c = 1
 			:: else -> barred[held] = true
 			fi;
 			MAYDIE
 		}
+#ifndef MUTANT_BARRED_AFTER_THE_LOOK
+		atomic {
+			if
+			:: slots[held] -> c = 1
+			:: else
+			fi;
+			MAYDIE
+		}
+#endif
 		if
-		:: c -> c = 0; mms_admin_release(); goto end
+		:: c -> c = 0; goto release
 		:: else
 		fi
 	:: else
@@ -413,7 +423,8 @@ remove:	/* mmsock_remove() */
 #ifndef PLAIN_RM
 		assert(name == held);
 #endif
-#ifdef HOLE_CLAIMED
+		/* what is removed as unused has no user */
+#ifndef PLAIN_RM
 		assert(who == REMOVE || attached[0] != held &&
 			attached[1] != held && attached[2] != held &&
 			attached[3] != held);
@@ -422,6 +433,14 @@ remove:	/* mmsock_remove() */
 		MAYDIE
 	}
 	mark(held, CLOSED);
+release:
+	atomic {
+		if
+		:: who == REMOVE_UNUSED -> barred[held] = false
+		:: else
+		fi;
+		MAYDIE
+	}
 	mms_admin_release();
 	goto end;
 
@@ -443,6 +462,7 @@ died:	/* the kernel closes what he had open */
 				barred[c] = false
 			:: else
 			fi;
+			sharing[c] = sharing[c] & ~BIT;
 			slots[c] = slots[c] & ~BIT;
 			c++
 		:: else -> break
@@ -469,7 +489,7 @@ active proctype audit()
 		assert(!temp[p] || dead[p] && !admin[temp[p]])
 	}
 	for (p : 1 .. FILES - 1) {
-		assert(!admin[p])
+		assert(!admin[p] && !barred[p] && !sharing[p])
 	}
 	/* what has the name is whole and nobody has marked it */
 	assert(!name || state[name] == READY);

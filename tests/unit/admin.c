@@ -4,8 +4,6 @@
  */
 #include "admin.h"
 
-#include <sys/syscall.h>
-
 #include "handle.h"
 #include "header.h"
 #include "peer.h"
@@ -141,20 +139,8 @@ static void run_remover(struct kid *self, void *context)
 /* Until the process is in the middle of waiting for a lock. */
 static void await_fcntl(pid_t pid)
 {
-	char path[64];
-	FILE *file;
-	long call = -1;
-
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
-	while (call != SYS_fcntl) {
+	while (!waits_in_call(pid, SYS_fcntl))
 		sched_yield();
-		file = fopen(path, "re");
-		if (!file)
-			SKIP("the kernel does not tell who waits");
-		if (fscanf(file, "%ld", &call) != 1)
-			call = -1;
-		fclose(file);
-	}
 }
 
 static void test_dead_holder(void)

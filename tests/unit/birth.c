@@ -5,11 +5,7 @@
 #include "birth.h"
 
 #include <grp.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "header.h"
 #include "sandbox.h"
@@ -321,27 +317,6 @@ static void test_distinct_ids(void)
 	q = (const void *)map_file(join(dir, "q"));
 	CHECK(p->creation_id[0] != q->creation_id[0]);
 	CHECK(p->creation_id[1] != q->creation_id[1]);
-}
-
-/* The kernel answers @what with @error from now on. */
-static void forbid_tmpfile(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, args[2])),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY,
-			 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {CHECK_COUNT(code), code};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		SKIP("system calls cannot be filtered here");
 }
 
 /* All four modes, in whatever circumstances. */

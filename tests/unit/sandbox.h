@@ -13,13 +13,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 
@@ -174,6 +177,27 @@ static inline void mount_tmpfs(const char *where, const char *options)
 {
 	if (mount("tmpfs", where, "tmpfs", 0, options))
 		SKIP("tmpfs cannot be mounted here");
+}
+
+/* From now on a file has a name from its beginning. */
+static inline void forbid_tmpfile(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY,
+			 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {CHECK_COUNT(code), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		SKIP("system calls cannot be filtered here");
 }
 
 /* Descriptors and mappings, to find what was left behind. */
@@ -397,6 +421,23 @@ static inline void kid_continue(const struct kid *kid)
 
 	CHECK(!kill(kid->pid, SIGCONT));
 	CHECK_INT(waitpid(kid->pid, &status, WCONTINUED), kid->pid);
+}
+
+/* Is the process asleep in this system call? */
+static inline bool waits_in_call(pid_t pid, long call)
+{
+	char path[64];
+	long seen = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		SKIP("the kernel does not tell who waits");
+	if (fscanf(file, "%ld", &seen) != 1)
+		seen = -1;
+	fclose(file);
+	return seen == call;
 }
 
 struct sighting {
