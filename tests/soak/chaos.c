@@ -137,6 +137,8 @@ void chaos_start(uint64_t *random)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
+	/* Until a worker has a handler, and for those who have none. */
+	signal(SIGUSR1, SIG_IGN);
 	atomic_store(&world->phase, RUNNING);
 	for (i = 0; i < PORTS; i++) {
 		work_at(SENDER, i);
@@ -280,6 +282,16 @@ static bool stop_one(struct seat *seat, uint64_t *random)
 	return true;
 }
 
+/* The handler makes the call that is under way, or else the next, return. */
+static bool interrupt_one(const struct seat *seat)
+{
+	if (!is_worker(seat))
+		return false;
+	kill(seat->pid, SIGUSR1);
+	world->totals.interrupts++;
+	return true;
+}
+
 static void continue_those_due(int64_t now_or_never)
 {
 	unsigned i;
@@ -403,8 +415,10 @@ static bool happen_to(struct seat *seat, uint64_t dice, uint64_t *random)
 		return false;
 	if (dice < 500)
 		return kill_one(seat);
-	if (dice < 950)
+	if (dice < 900)
 		return stop_one(seat, random);
+	if (dice < 950)
+		return interrupt_one(seat);
 	return continue_one(seat);
 }
 

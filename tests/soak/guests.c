@@ -75,6 +75,17 @@ static void count_inside(const struct seat *self)
 	wrong(UNITS, "%" PRIu64 " units are inside at a time", sum);
 }
 
+static struct mmsock_sem *volatile sem_in_use;
+
+static void interrupt(int number)
+{
+	struct mmsock_sem *sem = sem_in_use;
+
+	(void)number;
+	if (sem)
+		mmsock_sem_interrupt(sem);
+}
+
 static int64_t some_timeout(uint64_t *random)
 {
 	switch (random_below(random, 4)) {
@@ -142,6 +153,7 @@ void run_guest(struct seat *seat, uint64_t random)
 	struct mmsock_sem *sem;
 	int r;
 
+	on_interrupt(interrupt);
 	options.mode = MMSOCK_CONNECT_TO_EXISTING;
 	options.flags = MMSOCK_SEM_OWNED;
 	while (going_on()) {
@@ -153,7 +165,9 @@ void run_guest(struct seat *seat, uint64_t random)
 			      mmsock_error_text(r));
 			return;
 		}
+		sem_in_use = sem;
 		visit(seat, sem, &random);
+		sem_in_use = NULL;
 		mmsock_sem_close(sem);
 	}
 }

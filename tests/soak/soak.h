@@ -139,6 +139,7 @@ struct totals {
 	uint64_t ticks;
 	uint64_t kills;
 	uint64_t stops;
+	uint64_t interrupts;
 	uint64_t overwrites;
 	uint64_t removes;
 	uint64_t plain_removes;
@@ -232,6 +233,15 @@ static inline void nap(int64_t ns)
 	nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / SECOND),
 				     .tv_nsec = (long)(ns % SECOND)},
 		  NULL);
+}
+
+/* Let a signal call @handler, and system calls go on after it. */
+static inline void on_interrupt(void (*handler)(int number))
+{
+	struct sigaction action = {.sa_handler = handler,
+				   .sa_flags = SA_RESTART};
+
+	CHECK(!sigaction(SIGUSR1, &action, NULL));
 }
 
 /* traffic.c */

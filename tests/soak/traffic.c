@@ -33,6 +33,18 @@ static const int64_t spins[] = {MMSOCK_SPIN_ADAPTIVE, MMSOCK_SPIN_ADAPTIVE, 0,
 /* Slow ones make full rings of fast senders, and empty ones of fast receivers. */
 static const uint64_t hastes[] = {8, 200, 200, 5000};
 
+/* What the signal handler works with. */
+static struct mmsock *volatile handle_in_use;
+
+static void interrupt(int number)
+{
+	struct mmsock *handle = handle_in_use;
+
+	(void)number;
+	if (handle)
+		mmsock_interrupt(handle);
+}
+
 /* A handle on a port, which is made where it is missing; NULL: no time left. */
 static struct mmsock *open_one(unsigned port, unsigned role, uint64_t *random)
 {
@@ -396,6 +408,7 @@ static bool begin(struct visit *visit, unsigned role)
 	visit->handle = open_one(visit->port, role, &visit->random);
 	if (!visit->handle)
 		return false;
+	handle_in_use = visit->handle;
 	visit->haste =
 		hastes[random_below(&visit->random, CHECK_COUNT(hastes))];
 	visit->until_ns =
@@ -436,6 +449,7 @@ static void prepare_sender(struct visit *visit)
 
 static void end(struct visit *visit)
 {
+	handle_in_use = NULL;
 	mmsock_close(visit->handle);
 	mmsock_run_free(visit->run);
 	if (visit->taken)
@@ -503,6 +517,7 @@ static void visit_as_both(struct visit visit, struct reader *reader)
 
 void run_sender(struct seat *seat, uint64_t random)
 {
+	on_interrupt(interrupt);
 	while (going_on())
 		visit_as_sender((struct visit){.seat = seat,
 					       .port = seat->port,
@@ -513,6 +528,7 @@ void run_receiver(struct seat *seat, uint64_t random)
 {
 	static struct reader reader;
 
+	on_interrupt(interrupt);
 	while (atomic_load(&world->phase) < RECEIVERS_END)
 		visit_as_receiver(
 			(struct visit){.seat = seat,
@@ -525,6 +541,7 @@ void run_rover(struct seat *seat, uint64_t random)
 {
 	static struct reader reader;
 
+	on_interrupt(interrupt);
 	while (going_on()) {
 		struct visit visit = {
 			.seat = seat,
