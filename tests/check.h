@@ -18,7 +18,7 @@
  * hangs or leaves threads behind fails alone.  The first check that does not
  * hold ends the case.  The output is TAP; the exit status is 0, 1 when a case
  * failed, 77 when all were skipped.  With a number as argument only that case
- * runs, in the same process, for a debugger.
+ * runs, in the same process, for a debugger; with a case's name only that one.
  *
  * CHECK_TIMEOUT in the environment is the time for a case in seconds (60).
  */
@@ -137,12 +137,36 @@ static inline int check_report(size_t number, const char *name, int status)
 	return EXIT_FAILURE;
 }
 
+/* 0 where it is none, as in "1024 slots are 1024 slots". */
+static inline size_t check_number(const char *text)
+{
+	char *end;
+	size_t number = text ? strtoul(text, &end, 10) : 0;
+
+	return number && !*end ? number : 0;
+}
+
+/* The one case of that name; *count is 1 then. */
+static inline const struct check_case *
+check_find(const struct check_case *cases, size_t *count, const char *name)
+{
+	for (size_t i = 0; i < *count; i++) {
+		if (strcmp(cases[i].name, name))
+			continue;
+		*count = 1;
+		return &cases[i];
+	}
+	printf("# no such case: %s\n", name);
+	return NULL;
+}
+
 static inline int check_main(int argc, char **argv,
 			     const struct check_case *cases, size_t count)
 {
 	const char *limit = getenv("CHECK_TIMEOUT");
 	unsigned seconds = limit ? (unsigned)strtoul(limit, NULL, 10) : 60;
-	size_t only = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+	const char *wanted = argc > 1 ? argv[1] : NULL;
+	size_t only = check_number(wanted);
 	size_t failed = 0;
 	size_t skipped = 0;
 
@@ -150,6 +174,11 @@ static inline int check_main(int argc, char **argv,
 	if (only > 0 && only <= count) {
 		cases[only - 1].run();
 		return EXIT_SUCCESS;
+	}
+	if (wanted) {
+		cases = check_find(cases, &count, wanted);
+		if (!cases)
+			return EXIT_FAILURE;
 	}
 	printf("1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
