@@ -10,6 +10,8 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -606,6 +608,7 @@ static struct {
 	void (*at_fault)(void);
 	const unsigned char *image;
 	size_t bytes;
+	size_t messages;
 	uint64_t at;
 	int faults;
 } trap;
@@ -638,11 +641,19 @@ static void set_trap(unsigned char *page, int access, void (*at_fault)(void))
 	CHECK(!mprotect(page, PAGE, access));
 }
 
-/* Nothing of the run shows, and all of it is there, with its terminator. */
+/*
+ * Nothing of the run shows, and all of it is there, with its terminator, and with
+ * what somebody needs to know who takes the end over.
+ */
 static void expect_all_but_header(void)
 {
+	const struct mms_end *send = &trap.memory->control->send;
 	uint64_t i;
 
+	CHECK_INT(mms_load(&send->at), trap.at);
+	CHECK_INT(mms_load(&send->next_at), trap.at + trap.bytes);
+	CHECK_INT(mms_load(&send->next_count),
+		  mms_load(&send->count) + trap.messages);
 	CHECK_INT(word_at(trap.memory, trap.at), 0);
 	for (i = 8; i < trap.bytes; i += 8)
 		CHECK(!memcmp(&trap.image[i],
@@ -675,6 +686,7 @@ static void check_commit_order(size_t ring_bytes, uint64_t at, size_t messages,
 	trap.memory = &memory;
 	trap.image = run->image;
 	trap.bytes = run->end;
+	trap.messages = messages;
 	trap.at = at;
 	trap.faults = 0;
 	set_trap(page, PROT_READ, expect_all_but_header);
@@ -707,6 +719,35 @@ static void test_message_commit(void)
 	check_commit_order(4 * PAGE, 4 * PAGE - 8, 1, 5000);
 	check_commit_order(4 * PAGE, PAGE - 8, 1, 0);
 	check_commit_order(16 * PAGE, 16 * PAGE - 8, 1, 30000);
+}
+
+/*
+ * The payload that shares the header's cache line is copied last, so that its
+ * source is read when nothing may show yet.
+ */
+static void expect_no_header(void)
+{
+	CHECK_INT(word_at(trap.memory, 0), 0);
+	CHECK_INT(mms_load(&trap.ring->send->at), 0);
+}
+
+static void test_header_after_its_line(void)
+{
+	struct memory memory;
+	struct mms_ring ring = setup(&memory, RING);
+	unsigned char *source = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t at;
+
+	CHECK(source != MAP_FAILED);
+	fill(source, 40, 1);
+	trap.ring = &ring;
+	trap.memory = &memory;
+	CHECK_INT(mms_ring_reserve(&ring, mms_record_size(40), &at), 0);
+	set_trap(source, PROT_NONE, expect_no_header);
+	mms_ring_send(&ring, at, source, 40);
+	CHECK_INT(trap.faults, 1);
+	expect_one(&ring, 40, 1);
 }
 
 /*
@@ -1011,6 +1052,7 @@ static void test_lying_length(void)
 		UINT64_MAX,
 		MMS_RECORD_MARK | UINT64_C(1) << 48,
 		UINT64_C(0x25) << 56 | 8,
+		mms_record_header(8, 1024),
 	};
 	size_t length;
 	size_t i;
@@ -1367,6 +1409,70 @@ static void test_garbage(void)
 	}
 }
 
+/*
+ * Threads, between whom nothing is ordered but by the ring: what these two show
+ * wrongly, the thread sanitizer sees.
+ */
+
+static void await_change(const _Atomic uint64_t *word, uint64_t from)
+{
+	while (mms_load(word) == from)
+		sched_yield();
+}
+
+static void *take_what_was_found(void *context)
+{
+	struct mms_ring *ring = context;
+	unsigned char image[RING];
+	struct mms_part part;
+
+	await_change(&ring->send->at, 0);
+	CHECK_INT(mms_ring_take(ring, image, sizeof(image), 0, &part), 0);
+	CHECK_INT(part.bytes, 32);
+	CHECK(is_filled(image + MMS_HEADER_SIZE, 24, 1));
+	return NULL;
+}
+
+/* A sender dies behind his header, and somebody else finds it. */
+static void test_repair_is_seen(void)
+{
+	struct memory memory;
+	struct mms_ring heir = setup(&memory, RING);
+	struct mms_ring reader = attach(&memory, SLOT + 1);
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, take_what_was_found, &reader));
+	fill(mms_ring_payload(&heir, 0), 24, 1);
+	mms_store((_Atomic uint64_t *)(void *)memory.data,
+		  mms_record_header(24, SLOT));
+	CHECK_INT(mms_ring_repair_send(&heir), 0);
+	CHECK(!pthread_join(thread, NULL));
+}
+
+static void *take_one(void *context)
+{
+	struct mms_ring *ring = context;
+
+	expect_one(ring, 24, 1);
+	return NULL;
+}
+
+static void test_repair_sees_receipts(void)
+{
+	struct memory memory;
+	struct mms_ring heir = setup(&memory, RING);
+	struct mms_ring reader = attach(&memory, SLOT + 1);
+	pthread_t thread;
+
+	CHECK_INT(send_one(&heir, 24, 1), 0);
+	CHECK_INT(send_one(&heir, RING - 64, 2), 0);
+	CHECK(!pthread_create(&thread, NULL, take_one, &reader));
+	await_change(&heir.recv->at, 0);
+	CHECK_INT(mms_ring_repair_send(&heir), 0);
+	CHECK_INT(send_one(&heir, 16, 3), 0);
+	CHECK(!pthread_join(thread, NULL));
+}
+
 static const struct check_case cases[] = {
 	{"an empty ring has nothing to receive", test_empty},
 	{"a message comes out as it went in, lap after lap", test_round_trip},
@@ -1388,6 +1494,8 @@ static const struct check_case cases[] = {
 	{"a bulk takes as many as it may and has room for", test_bulk_limits},
 	{"a run becomes visible as a whole", test_run_commit},
 	{"a message becomes visible with its last store", test_message_commit},
+	{"a header comes after the payload beside it",
+	 test_header_after_its_line},
 	{"empty counts only if nobody received meanwhile",
 	 test_empty_counts_if_head_stayed},
 	{"who dies before the header has sent nothing",
@@ -1421,6 +1529,9 @@ static const struct check_case cases[] = {
 	{"a lying tail makes nothing out of nothing", test_courtesy_to_liars},
 	{"only what others left is checked", test_own_end},
 	{"garbage is never followed out of the ring", test_garbage},
+	{"a bulk sees what a repair has found", test_repair_is_seen},
+	{"a repair lets nobody write over what is still read",
+	 test_repair_sees_receipts},
 };
 
 int main(int argc, char **argv)
