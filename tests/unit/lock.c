@@ -5,6 +5,8 @@
 #include "lock.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "check.h"
 #include "deadline.h"
@@ -487,6 +489,63 @@ static void test_garbage(void)
 	}
 }
 
+/*
+ * Threads, between whom nothing is ordered but by the lock: where that does not
+ * order what an earlier owner wrote, the thread sanitizer sees it.
+ */
+struct inheritance {
+	struct scene scene;
+	unsigned char written[64];
+};
+
+/* One who gives the lock back, and one who dies with it. */
+static void *write_and_die(void *context)
+{
+	struct inheritance *left = context;
+	struct mms_lock *lock = &left->scene.lock;
+	uint64_t word;
+
+	CHECK(mms_lock_try(lock, OTHER, &word));
+	memset(left->written, 1, sizeof(left->written));
+	CHECK(mms_lock_give(lock, word));
+	CHECK(mms_lock_try(lock, THIRD, &word));
+	return NULL;
+}
+
+static void leave_behind(struct inheritance *left, pthread_t *thread)
+{
+	const _Atomic uint64_t *word = &left->scene.lock.word;
+
+	setup(&left->scene);
+	left->scene.dies_after = 1;
+	CHECK(!pthread_create(thread, NULL, write_and_die, left));
+	while (mms_lock_owner(mms_load(word)) != THIRD)
+		sched_yield();
+}
+
+static void test_thief_sees(void)
+{
+	struct inheritance left;
+	pthread_t thread;
+
+	leave_behind(&left, &thread);
+	CHECK_INT(take(&left.scene, 0), MMS_LOCK_INHERITED);
+	CHECK_INT(left.written[7], 1);
+	CHECK(!pthread_join(thread, NULL));
+}
+
+static void test_newcomer_sees(void)
+{
+	struct inheritance left;
+	pthread_t thread;
+	uint64_t word;
+
+	leave_behind(&left, &thread);
+	CHECK(mms_lock_inherit(&left.scene.lock, THIRD, &word));
+	CHECK_INT(left.written[7], 1);
+	CHECK(!pthread_join(thread, NULL));
+}
+
 static const struct check_case cases[] = {
 	{"a free lock is taken without a system call", test_free},
 	{"no lock word ever comes back", test_count},
@@ -520,6 +579,8 @@ static const struct check_case cases[] = {
 	{"a thief who is slower than a newcomer gets nothing",
 	 test_thief_and_newcomer},
 	{"garbage in a lock is an error or a time-out", test_garbage},
+	{"a thief sees what earlier owners wrote", test_thief_sees},
+	{"so does a newcomer", test_newcomer_sees},
 };
 
 int main(int argc, char **argv)
