@@ -65,6 +65,7 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 STRESS = processes ring_threads semaphore \
 	# EOL
 FAULT = crashes fork_steps moments name_steps pair_steps port_steps sem_steps stop_steps syscalls tool_syscalls \
+	wakes \
 	# EOL
 # Those that share what is done to a port.
 VICTIM_TESTS = crashes fork_steps pair_steps port_steps stop_steps \

@@ -343,6 +343,47 @@ static void test_remove_while_attached_to(void)
 }
 
 /* clang-format off */
+/* Who attaches looks at both ends while others move them. */
+
+static void look_at_positions(void *context)
+{
+	(void)context;
+	CHECK(mms_ring_is_plausible(&receiver->port.ring));
+}
+
+static void move_a_lap(struct mmsock *handle)
+{
+	static const char large[3000];
+	char buffer[3000];
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		CHECK_INT(mmsock_send(handle, large, sizeof(large), 0), 0);
+		CHECK_INT(mmsock_recv(handle, buffer, sizeof(buffer), 0),
+			  sizeof(large));
+	}
+}
+
+static void test_positions_move(void)
+{
+	struct mmsock *handle;
+	unsigned long at;
+	struct step step;
+	bool goes_on;
+
+	fresh_dir();
+	create_port("p", 4096, 4);
+	handle = open_as("p", MMSOCK_SENDER | MMSOCK_RECEIVER);
+	for (at = 0, goes_on = true; goes_on; at++) {
+		step_start(&step, prepare_receiver, look_at_positions, NULL);
+		goes_on = step_forward(&step, at);
+		move_a_lap(handle);
+		step_finish(&step);
+	}
+	CHECK(at > 10);
+	mmsock_close(handle);
+}
+
 static const struct check_case cases[] = {
 	{"a message that another takes does not hide the end",
 	 test_message_is_taken_by_another},
@@ -354,6 +395,7 @@ static const struct check_case cases[] = {
 	 test_attach_while_stale_is_removed},
 	{"a port that somebody is about to attach to is kept or gone",
 	 test_remove_while_attached_to},
+	{"positions that move are plausible", test_positions_move},
 };
 /* clang-format on */
 

@@ -106,6 +106,21 @@ bool step_forward(struct step *step, unsigned long count)
 	return !step->ended;
 }
 
+bool step_forward_to_change(struct step *step, unsigned long count,
+			    const _Atomic uint64_t *word)
+{
+	const uint64_t before = atomic_load(word);
+	cpu_set_t cpus;
+
+	if (step->ended)
+		return false;
+	bind_to_one(step->pid, &cpus);
+	while (count > 0 && atomic_load(word) == before && step_once(step))
+		count--;
+	unbind(step->pid, &cpus);
+	return !step->ended;
+}
+
 void step_kill(struct step *step)
 {
 	int status = -1;

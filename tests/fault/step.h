@@ -40,6 +40,10 @@ void step_start(struct step *step, void (*prepare)(void *context),
  */
 bool step_forward(struct step *step, unsigned long count);
 
+/* The same, but no further than to where *word has changed. */
+bool step_forward_to_change(struct step *step, unsigned long count,
+			    const _Atomic uint64_t *word);
+
 /* Kill the child where it is, and wait until nothing of it is left. */
 void step_kill(struct step *step);
 
