@@ -362,8 +362,8 @@ static int measure(struct config *config, struct bench_report *report)
 
 int main(int argc, char **argv)
 {
-	static struct config config = {.threshold = COMPARE_THRESHOLD};
 	static struct bench_report report;
+	struct config config = {.threshold = COMPARE_THRESHOLD};
 	int first, status;
 
 	settings_init(&config.settings, &tool);

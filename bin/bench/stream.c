@@ -63,8 +63,8 @@ const struct transport transport_pipe = {
 	.drop = descriptors_drop,
 	.attach = descriptors_attach,
 	.detach = descriptors_detach,
-	.send = stream_send,
-	.receive = stream_receive,
+	.send = stream_write,
+	.receive = stream_read,
 };
 
 /*
@@ -232,8 +232,8 @@ const struct transport transport_fifo = {
 	.drop = descriptors_drop,
 	.attach = descriptors_attach,
 	.detach = descriptors_detach,
-	.send = stream_send,
-	.receive = stream_receive,
+	.send = stream_write,
+	.receive = stream_read,
 };
 
 /* A socket goes both ways. */
@@ -269,8 +269,8 @@ const struct transport transport_unix = {
 	.drop = descriptors_drop,
 	.attach = descriptors_attach,
 	.detach = descriptors_detach,
-	.send = stream_send,
-	.receive = stream_receive,
+	.send = stream_write,
+	.receive = stream_read,
 };
 
 static int listen_on_loopback(struct sockaddr_in *ret_address)
@@ -349,6 +349,6 @@ const struct transport transport_tcp = {
 	.drop = descriptors_drop,
 	.attach = descriptors_attach,
 	.detach = descriptors_detach,
-	.send = stream_send,
-	.receive = stream_receive,
+	.send = stream_write,
+	.receive = stream_read,
 };

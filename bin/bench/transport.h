@@ -144,8 +144,8 @@ int descriptors_attach(struct link *link);
 void descriptors_detach(struct link *link);
 
 /* For streams of bytes: all of the messages, and whole messages. */
-int stream_send(struct link *link, const char *messages, size_t count);
-ssize_t stream_receive(struct link *link, struct iovec *messages);
+int stream_write(struct link *link, const char *messages, size_t count);
+ssize_t stream_read(struct link *link, struct iovec *messages);
 
 /* How long a receiver waits that is not told the end of the stream. */
 #define TRANSPORT_PATIENCE_MS 20

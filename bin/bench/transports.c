@@ -101,13 +101,13 @@ void descriptors_detach(struct link *link)
 		close_one(link->out);
 }
 
-int stream_send(struct link *link, const char *messages, size_t count)
+int stream_write(struct link *link, const char *messages, size_t count)
 {
 	return tool_write(link->out, messages, count * link->shape->size);
 }
 
 /* Whatever is there, up to a batch, and then the rest of the last message. */
-ssize_t stream_receive(struct link *link, struct iovec *messages)
+ssize_t stream_read(struct link *link, struct iovec *messages)
 {
 	size_t size = link->shape->size, got = 0, count;
 
