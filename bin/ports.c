@@ -155,13 +155,16 @@ const struct column_set ports_columns = {
 	.usual = 12,
 };
 
-/* A clock that was set back makes nothing younger than new. */
+/*
+ * A clock that was set back makes nothing younger than new.  A file may say any
+ * time, but none before there were clocks.
+ */
 static int64_t age(int64_t born_ns)
 {
 	struct timespec now;
 	int64_t age_ns;
 
-	if (born_ns == 0)
+	if (born_ns <= 0)
 		return -1;
 	clock_gettime(CLOCK_REALTIME, &now);
 	age_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - born_ns;
