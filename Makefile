@@ -70,11 +70,14 @@ FAULT = crashes fork_steps moments name_steps pair_steps port_steps sem_steps st
 # Those that share what is done to a port.
 VICTIM_TESTS = crashes fork_steps pair_steps port_steps stop_steps \
 	# EOL
-FUZZ = framing header number \
+FUZZ = arguments delimiter framing header number ring scribbler units \
+	# EOL
+# Targets that damage a mapping while it is in use.
+FUZZ_DAMAGE = ring scribbler units \
 	# EOL
 SOAK_PARTS = chaos guests soak streams traffic world \
 	# EOL
-TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/fuzz random soak/soak stress/schedule unit/fake_futex unit/sandbox \
+TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = abi bench bench_output cat completion create examples faults framing ls \
 	pipelines recv regressions rm sem send \
@@ -124,7 +127,8 @@ SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
 	tests/fault/audit.c tests/fault/inject.c tests/fault/step.c tests/fault/victims.c \
-	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/replay.c \
+	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/exits.c \
+	tests/fuzz/guard.c tests/fuzz/replay.c tests/fuzz/scribble.c \
 	$(SOAK_PARTS:%=tests/soak/%.c) \
 	tests/abi/layout.c tests/abi/partner.c
 HEADERS = include/mmsock.h $(LIB_HEADERS:%=lib/%.h) $(BIN_HEADERS:%=bin/%.h) \
@@ -231,8 +235,36 @@ $(FUZZ_BINS): $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/rep
 $(BUILD)/tests/fuzz/framing: $(BUILD)/obj/bin/framing.o $(BUILD)/obj/bin/reader.o \
 	$(BUILD)/obj/bin/tool.o $(BUILD)/obj/bin/writer.o
 $(BUILD)/tests/fuzz/number: $(BUILD)/obj/bin/number.o $(BUILD)/obj/bin/tool.o
-$(BUILD)/obj/tests/fuzz/framing.o $(BUILD)/obj/tests/fuzz/number.o: \
-	private TEST_CFLAGS += -Ibin
+# With a library that tells of each of its steps, and guarded mappings.
+FUZZ_DAMAGE_BINS = $(FUZZ_DAMAGE:%=$(BUILD)/tests/fuzz/%)
+$(FUZZ_DAMAGE_BINS): $(BUILD)/obj/tests/fuzz/guard.o \
+	$(BUILD)/obj/tests/fuzz/scribble.o $(LIB:%=$(BUILD)/obj/steps/%.o)
+$(FUZZ_DAMAGE_BINS): private TEST_LIBS = -Wl,--wrap=mmap,--wrap=munmap
+$(BUILD)/obj/steps/%.o: lib/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LIB_CFLAGS) -O2 -fno-lto -finstrument-functions $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+# The tools themselves, in one program that nothing leaves.
+EXITS = exit _exit
+WORLD = $(EXITS) close fork command_hold_signals tool_catch_signals roles_make_stage \
+	compare_files mmsock_open mmsock_create mmsock_remove mmsock_wait_port \
+	mmsock_inspect mmsock_inspect_peers mmsock_list mmsock_sem_open \
+	mmsock_sem_create mmsock_sem_remove
+$(BUILD)/tests/fuzz/arguments $(BUILD)/tests/fuzz/delimiter: \
+	$(BUILD)/obj/tests/fuzz/exits.o
+$(BUILD)/tests/fuzz/arguments: $(TOOLS:%=$(BUILD)/obj/mains/mmsock-%.o) \
+	$(PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/tests/fuzz/arguments: private TEST_LIBS = $(WORLD:%=-Wl,--wrap=%) \
+	-ljansson -lsmartcols -lm -lbsd $(ZMQ_LIBS) $(NNG_LIBS)
+$(BUILD)/tests/fuzz/delimiter: $(patsubst %,$(BUILD)/obj/bin/%.o,$(TOOL_PARTS) $(STREAM_PARTS))
+$(BUILD)/tests/fuzz/delimiter: private TEST_LIBS = $(EXITS:%=-Wl,--wrap=%)
+$(BUILD)/obj/mains/mmsock-%.o: bin/mmsock-%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BIN_CFLAGS) -Ibin/bench -Dmain=main_$* -Wno-missing-prototypes \
+		$(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+FUZZ_OF_BIN = arguments delimiter framing number
+$(FUZZ_OF_BIN:%=$(BUILD)/obj/tests/fuzz/%.o): private TEST_CFLAGS += -Ibin
 $(SOAK_BIN): $(SOAK_PARTS:%=$(BUILD)/obj/tests/soak/%.o)
 # Two are about what the benchmark does with its figures.
 $(BUILD)/tests/unit/bench_histogram: $(BUILD)/obj/bin/bench/histogram.o
@@ -244,7 +276,8 @@ $(BUILD)/obj/tests/unit/bench_histogram.o $(BUILD)/obj/tests/unit/bench_result.o
 	private TEST_CFLAGS += -Ibin/bench
 
 .SECONDARY:
--include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(TEST_SOURCES))
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(TEST_SOURCES)) \
+	$(LIB:%=$(BUILD)/obj/steps/%.d) $(TOOLS:%=$(BUILD)/obj/mains/mmsock-%.d)
 
 # Tests ---------------------------------------------------------------------
 
