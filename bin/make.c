@@ -189,7 +189,10 @@ static int judge(const struct mmsock_options *asked, const char *port,
 /* What was there a moment ago may be gone: -ENOENT. */
 int make_look(const char *name, const char *dir, struct mmsock_info *ret_found)
 {
-	int r = mmsock_inspect(name, dir, ret_found);
+	int r;
+
+	tool_guard(name);
+	r = mmsock_inspect(name, dir, ret_found);
 
 	return r == 0 && ret_found->state == MMSOCK_STATE_REMOVED ? -ENOENT : r;
 }
@@ -200,6 +203,7 @@ int make_port(const struct make *make, const char *port, bool *ret_made)
 	struct mmsock_info found = {.size = sizeof(found)};
 	int r;
 
+	tool_guard(port);
 	do {
 		r = mmsock_create(port, options);
 		*ret_made = r > 0;
@@ -219,7 +223,10 @@ int make_port(const struct make *make, const char *port, bool *ret_made)
 int make_undo(const struct make *make, const char *port)
 {
 	const char *dir = make->options.dir;
-	int r = mmsock_remove(port, dir, MMSOCK_REMOVE_ALWAYS);
+	int r;
+
+	tool_guard(port);
+	r = mmsock_remove(port, dir, MMSOCK_REMOVE_ALWAYS);
 
 	if (r == 0 || r == -ENOENT)
 		return TOOL_OK;

@@ -140,6 +140,7 @@ static int attempt(const struct config *config, const char *port,
 {
 	const bool *given = config->given;
 
+	tool_guard(port);
 	if (given[STALE] || given[DRY_RUN]) {
 		int r = mmsock_inspect(port, config->dir, info);
 

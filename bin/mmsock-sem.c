@@ -468,5 +468,6 @@ int main(int argc, char **argv)
 		operands -= behind;
 	}
 	take_operands(&config, argv + first + 1, operands);
+	tool_guard(config.name);
 	return config.verb->run(&config, argv + first + 1 + operands);
 }

@@ -113,5 +113,6 @@ int participants_add(struct columns *columns, const char *port, const char *dir)
 {
 	struct visit visit = {.columns = columns, .row.port = port};
 
+	tool_guard(port);
 	return mmsock_inspect_peers(port, dir, add, &visit);
 }

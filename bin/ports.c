@@ -84,6 +84,7 @@ static char *pids_text(const void *field, const struct column_style *style)
 	char *pids = NULL;
 
 	(void)style;
+	tool_guard(row->port);
 	mmsock_inspect_peers(row->port, row->dir, add_pid, &pids);
 	return pids;
 }
@@ -177,6 +178,7 @@ int ports_add(struct columns *columns, const char *port, const char *dir)
 	struct mmsock_info *info = &row.info;
 	int r;
 
+	tool_guard(port);
 	info->size = sizeof(*info);
 	r = mmsock_inspect(port, dir, info);
 	if (r < 0)

@@ -86,6 +86,12 @@ static void on_bus(int number)
 	_exit(TOOL_SOFTWARE);
 }
 
+void tool_guard(const char *port)
+{
+	bus_port = port;
+	install(SIGBUS, on_bus, 0);
+}
+
 /*
  * SIGPIPE is among them so that a tool whose reader has gone detaches before it
  * dies of it, as it would have done at once.
@@ -101,8 +107,7 @@ void tool_catch_signals(const char *port)
 		    old.sa_handler == SIG_DFL)
 			install(numbers[i], on_signal, 0);
 	}
-	bus_port = port;
-	install(SIGBUS, on_bus, 0);
+	tool_guard(port);
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);

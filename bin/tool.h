@@ -170,9 +170,11 @@ int tool_sem_error(enum tool_act act, const char *name, const char *dir,
  * tool_catch_signals() makes SIGINT, SIGTERM and SIGHUP (those that are not
  * ignored) interrupt the library and system calls instead of ending the tool:
  * the call in progress gives -EINTR, and so does any that is entered later,
- * because the first signal starts a timer that goes on knocking.  A SIGBUS,
- * which means that somebody truncated the port file, is reported and ends the
- * tool with 70.  @port, for that report, must stay valid.
+ * because the first signal starts a timer that goes on knocking.  It includes
+ *
+ * tool_guard(): from now on a SIGBUS, which means that somebody truncated the port
+ * file, is reported and ends the tool with 70.  @port, for that report, must stay
+ * valid.
  *
  * tool_add_handle() names a handle to interrupt, up to TOOL_HANDLES_MAX of them;
  * tool_drop_handle() forgets it, which is due before it is closed and may be
@@ -187,6 +189,7 @@ int tool_sem_error(enum tool_act act, const char *name, const char *dir,
 #define TOOL_HANDLES_MAX 64
 
 void tool_catch_signals(const char *port);
+void tool_guard(const char *port);
 void tool_add_handle(struct mmsock *handle);
 void tool_drop_handle(struct mmsock *handle);
 void tool_interrupt_sem(struct mmsock_sem *sem);

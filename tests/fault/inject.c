@@ -448,12 +448,16 @@ static int choose(struct trace *trace, const struct kind *kind)
 		return inject->stays && trace->kind == kind ? inject->error : 0;
 	if (inject->seen != inject->at)
 		return 0;
+	inject->call = kind->name;
+	inject->happened = true;
+	if (inject->meanwhile) {
+		inject->meanwhile();
+		return 0;
+	}
 	inject->choices = count_faults(kind);
 	inject->error = kind->faults[inject->choice % inject->choices];
 	inject->can_stay = lasts(inject->error);
-	inject->call = kind->name;
 	trace->kind = kind;
-	inject->happened = true;
 	return inject->error;
 }
 
@@ -643,6 +647,10 @@ void inject_report(const struct inject *inject)
 		printf("# with no call failed\n");
 		return;
 	}
+	if (inject->meanwhile) {
+		printf("# before call %lu, %s\n", inject->at, inject->call);
+		return;
+	}
 	printf("# with call %lu, %s, %s%s\n", inject->at, inject->call,
 	       inject->error == INJECT_SHORT         ? "cut in half"
 	       : inject->error == INJECT_FOR_NOTHING ? "ending for nothing"
@@ -663,7 +671,7 @@ static unsigned long play_all_ways(struct inject *inject, bool is_patient,
 {
 	bool thorough = is_thorough();
 	unsigned long plays = 0;
-	unsigned choices = 1;
+	unsigned choices;
 
 	for (inject->choice = thorough ? 0 : (unsigned)inject->at;;
 	     inject->choice++) {

@@ -18,7 +18,8 @@ struct inject {
 	unsigned long at; /* of the calls that can fail; from 1, 0 is none */
 	unsigned choice;  /* of its faults; modulo their number */
 	bool stays;       /* so do all later calls of that kind */
-	bool no_tmpfile;  /* the file system knows no O_TMPFILE, at any time */
+	void (*meanwhile)(void); /* instead of a fault, by the tracer */
+	bool no_tmpfile; /* the file system knows no O_TMPFILE, at any time */
 	/* Set by inject_run(): */
 	bool happened;
 	unsigned choices;     /* how many faults that call has */

@@ -473,8 +473,15 @@ static void say_what_hung(int number)
 	_exit(EXIT_FAILURE);
 }
 
-/* In a process of its own, so that a check that fails can be explained. */
 static void audit(int status)
+{
+	judge(status);
+	audit_effect(status);
+	audit_names();
+}
+
+/* In a process of its own, so that a check that fails can be explained. */
+static void audit_by(void (*look)(int status), int status)
 {
 	int ended = -1;
 	pid_t pid;
@@ -483,9 +490,7 @@ static void audit(int status)
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {
-		judge(status);
-		audit_effect(status);
-		audit_names();
+		look(status);
 		fflush(stdout);
 		_exit(EXIT_SUCCESS);
 	}
@@ -502,18 +507,23 @@ static void play_once(void)
 	fresh_dir();
 	scene->lay();
 	got = run_tool(&inject);
-	audit(got);
+	audit_by(audit, got);
 	remove_tree(getenv("MMSOCK_DIR"));
+}
+
+static void prepare_plays(void)
+{
+	shm_base = strdup(getenv("MMSOCK_DIR"));
+	scratch = strdup(descend(DISK_VARIABLE));
+	CHECK(shm_base && scratch);
+	signal(SIGALRM, say_what_hung);
 }
 
 static void play_scenes(const struct scene *scenes, size_t count)
 {
 	size_t i;
 
-	shm_base = strdup(getenv("MMSOCK_DIR"));
-	scratch = strdup(descend(DISK_VARIABLE));
-	CHECK(shm_base && scratch);
-	signal(SIGALRM, say_what_hung);
+	prepare_plays();
 	for (i = 0; i < count; i++) {
 		scene = &scenes[i];
 		inject = (struct inject){0};
@@ -801,11 +811,142 @@ static void test_sem(void)
 	play_scenes(scenes, CHECK_COUNT(scenes));
 }
 
+/* The port is cut short while a tool is at work. */
+
+static int port_fd;
+static off_t length;
+
+static void cut_port(void)
+{
+	CHECK(!ftruncate(port_fd, length));
+}
+
+/* It says so, if it is hindered, and never dies of it. */
+static void judge_cut(int status)
+{
+	check_status(status);
+	if (status && status != scene->status)
+		check_reason(status);
+	cut_to_lines(out);
+	if (scene->effect == RECEIVES)
+		CHECK(begins(LINES, out));
+}
+
+static void play_cut(void)
+{
+	alarm(PLAY_LIMIT);
+	CHECK(!setenv("MMSOCK_DIR", shm_base, 1));
+	fresh_dir();
+	scene->lay();
+	port_fd = open(join(getenv("MMSOCK_DIR"), "p"), O_RDWR | O_CLOEXEC);
+	CHECK(port_fd >= 0);
+	got = run_tool(&inject);
+	close(port_fd);
+	audit_by(judge_cut, got);
+	remove_tree(getenv("MMSOCK_DIR"));
+}
+
+static void cut_each(const struct scene *scenes, size_t count)
+{
+	/* To nothing, to the header alone, to all but the ring. */
+	static const off_t lengths[] = {0, MMS_CONTROL_OFFSET, 8192};
+	size_t i;
+	size_t j;
+
+	prepare_plays();
+	for (i = 0; i < count; i++) {
+		scene = &scenes[i];
+		for (j = 0; j < CHECK_COUNT(lengths); j++) {
+			length = lengths[j];
+			inject = (struct inject){.meanwhile = cut_port};
+			inject_each(&inject, scene->name, false, play_cut);
+		}
+	}
+}
+
+static void test_cut(void)
+{
+	static const struct scene scenes[] = {
+		{.name = "send",
+		 .command = {"send", "p"},
+		 .lay = lay_lines,
+		 .input = LINES},
+		{.name = "send from a pipe",
+		 .command = {"send", "p"},
+		 .lay = lay_lines,
+		 .input = LINES,
+		 .pipes = true},
+		{.name = "send and wait",
+		 .command = {"send", "-w", "0.01", "--spin=0", "p", "x"},
+		 .lay = lay_full,
+		 .status = 124},
+		{.name = "recv",
+		 .command = {"recv", "-e", "p"},
+		 .lay = lay_lines,
+		 .effect = RECEIVES},
+		{.name = "recv in vain",
+		 .command = {"recv", "-w", "0.01", "--spin=0", "p"},
+		 .lay = lay_empty,
+		 .status = 124},
+		{.name = "cat -i",
+		 .command = {"cat", "-e", "-i", "p"},
+		 .lay = lay_lines,
+		 .pipes = true},
+		{.name = "cat -o",
+		 .command = {"cat", "-o", "p"},
+		 .lay = lay_lines,
+		 .input = LINES,
+		 .pipes = true},
+		{.name = "cat",
+		 .command = {"cat", "-e", "-i", "p", "-o", "q"},
+		 .lay = lay_two_ports},
+		{.name = "ls", .command = {"ls", "-a"}, .lay = lay_two_ports},
+		{.name = "ls -v",
+		 .command = {"ls", "-v", "p"},
+		 .lay = lay_stale},
+		{.name = "create -E",
+		 .command = {"create", "-E", "-b", "4K", "p"},
+		 .lay = lay_lines},
+		{.name = "create --overwrite",
+		 .command = {"create", "--overwrite", "-b", "4K", "p"},
+		 .lay = lay_lines},
+		{.name = "rm", .command = {"rm", "p"}, .lay = lay_lines},
+		{.name = "rm --stale",
+		 .command = {"rm", "--stale"},
+		 .lay = lay_stale},
+		{.name = "sem wait",
+		 .command = {"sem", "wait", "p"},
+		 .lay = lay_sem},
+		{.name = "sem wait in vain",
+		 .command = {"sem", "wait", "-w", "0.01", "--spin=0", "p", "3"},
+		 .lay = lay_sem,
+		 .status = 124},
+		{.name = "sem post",
+		 .command = {"sem", "post", "p"},
+		 .lay = lay_sem},
+		{.name = "sem value",
+		 .command = {"sem", "value", "p"},
+		 .lay = lay_sem},
+		{.name = "sem run",
+		 .command = {"sem", "run", "p", "--", "true"},
+		 .lay = lay_sem},
+		{.name = "sem rm",
+		 .command = {"sem", "rm", "p"},
+		 .lay = lay_sem},
+	};
+
+	cut_each(scenes, CHECK_COUNT(scenes));
+}
+
 static const struct check_case cases[] = {
-	{"mmsock-create", test_create}, {"mmsock-send", test_send},
-	{"mmsock-recv", test_recv},     {"mmsock-cat", test_cat},
-	{"mmsock-ls", test_ls},         {"mmsock-rm", test_rm},
+	{"mmsock-create", test_create},
+	{"mmsock-send", test_send},
+	{"mmsock-recv", test_recv},
+	{"mmsock-cat", test_cat},
+	{"mmsock-ls", test_ls},
+	{"mmsock-rm", test_rm},
 	{"mmsock-sem", test_sem},
+	{"all, when the port file is cut short", test_cut},
 };
 
 int main(int argc, char **argv)
