@@ -92,6 +92,12 @@ void tool_guard(const char *port)
 	install(SIGBUS, on_bus, 0);
 }
 
+/* The write then fails with EFBIG.  Not ignored: a command would inherit that. */
+static void pass_over(int number)
+{
+	(void)number;
+}
+
 /*
  * SIGPIPE is among them so that a tool whose reader has gone detaches before it
  * dies of it, as it would have done at once.
@@ -107,6 +113,7 @@ void tool_catch_signals(const char *port)
 		    old.sa_handler == SIG_DFL)
 			install(numbers[i], on_signal, 0);
 	}
+	install(SIGXFSZ, pass_over, SA_RESTART);
 	tool_guard(port);
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);

@@ -170,7 +170,8 @@ int tool_sem_error(enum tool_act act, const char *name, const char *dir,
  * tool_catch_signals() makes SIGINT, SIGTERM and SIGHUP (those that are not
  * ignored) interrupt the library and system calls instead of ending the tool:
  * the call in progress gives -EINTR, and so does any that is entered later,
- * because the first signal starts a timer that goes on knocking.  It includes
+ * because the first signal starts a timer that goes on knocking.  An output that
+ * reaches the limit of file sizes is an error of the write.  It includes
  *
  * tool_guard(): from now on a SIGBUS, which means that somebody truncated the port
  * file, is reported and ends the tool with 70.  @port, for that report, must stay

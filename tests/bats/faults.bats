@@ -519,11 +519,116 @@ fits ok"
 	like "${stderr_lines[0]}" "^mmsock-create: port 'p': .*(space|room)"
 }
 
+@test "a tmpfs that is full to any page: a whole port or none, never SIGBUS" {
+	unshare -Urm true 2>/dev/null ||
+		skip "user and mount namespaces are not allowed here"
+	mkdir small
+	# shellcheck disable=SC2016
+	run --separate-stderr -0 t unshare -Urm bash -ec '
+		mount -t tmpfs -o size=64k none small
+		export MMSOCK_DIR=$PWD/small
+		for verb in "create -b 4K p" "sem create p" "send --create=4K p x" \
+			"sem post --create p"; do
+			for ((pages = 0; pages <= 16; pages++)); do
+				head -c $((pages * 4096)) /dev/zero >small/fill
+				status=0
+				mmsock-$verb || status=$?
+				case $status in
+				0) [ -e small/p ] && echo "$verb: made" ;;
+				73) [ ! -e small/p ] && echo "$verb: refused" ;;
+				*) echo "$verb: $status" ;;
+				esac
+				rm -f small/p
+			done
+		done | sort -u
+		rm -f small/*
+		ls -A small
+		mmsock-create -b 4K p
+		seq 3 | mmsock-send p
+		cat /dev/zero >small/fill 2>/dev/null || true
+		status=0
+		mmsock-create --overwrite -b 4K p || status=$?
+		echo "overwrite: $status"
+		mmsock-recv -e p
+	'
+	is "$output" "create -b 4K p: made
+create -b 4K p: refused
+sem create p: made
+sem create p: refused
+sem post --create p: made
+sem post --create p: refused
+send --create=4K p x: made
+send --create=4K p x: refused
+overwrite: 73
+1
+2
+3"
+}
+
+@test "a tmpfs without inodes: 73, and nothing changes" {
+	unshare -Urm true 2>/dev/null ||
+		skip "user and mount namespaces are not allowed here"
+	mkdir small
+	# shellcheck disable=SC2016
+	run --separate-stderr -0 t unshare -Urm bash -ec '
+		mount -t tmpfs -o size=1m,nr_inodes=2 none small
+		export MMSOCK_DIR=$PWD/small
+		mmsock-create -b 4K p
+		for verb in "create q" "create --overwrite p" "sem create q" \
+			"send --create q x"; do
+			status=0
+			mmsock-$verb || status=$?
+			echo "$verb: $status"
+		done
+		ls -A small
+	'
+	is "$output" "create q: 73
+create --overwrite p: 73
+sem create q: 73
+send --create q x: 73
+p"
+}
+
 @test "a file size limit is an error, not a signal" {
-	run --separate-stderr bash -c 'ulimit -f 100; mmsock-create p'
-	one_of "$status" 71 73
-	says mmsock-create
-	[ ! -e "$MMSOCK_DIR" ] || is "$(names)" ""
+	local command
+	mmsock-create -b 4K old
+	seq 3 | mmsock-send old
+	for command in "create p" "create --temp" "create --overwrite old" \
+		"send --create p x" "cat -o p --create" "sem create p" \
+		"sem post --create p" "sem run --create p -- true"; do
+		# Of 1024 bytes each; a semaphore has 20480 and more.
+		run --separate-stderr bash -c "ulimit -f 16; mmsock-$command" </dev/null
+		is "$status" 73
+		is "$output" ""
+		says "mmsock-${command%% *}"
+		is "$(names)" "old "
+	done
+	is "$(drained old)" $'1\n2\n3'
+}
+
+@test "a port above the file size limit can be used, once it is there" {
+	mmsock-create p
+	# shellcheck disable=SC2016
+	run --separate-stderr -0 bash -c 'ulimit -f 16
+		seq 3 | mmsock-send p && mmsock-recv -e p && mmsock-ls -r p >/dev/null &&
+		mmsock-rm p'
+	is "$output" $'1\n2\n3'
+}
+
+@test "an output that reaches the file size limit gives 74, nobody stays attached" {
+	local tool
+	for tool in "recv -e" "cat -e -i"; do
+		mmsock-create p
+		seq 10000 | mmsock-send p
+		run --separate-stderr -74 bash -c "ulimit -f 8; mmsock-$tool p >out"
+		like "$stderr" "standard output: File too large"
+		is "$(stat -c %s out)" 8192
+		tr -d '\n' <out >digits
+		seq 10000 | tr -d '\n' | head -c "$(stat -c %s digits)" | cmp - digits
+		nobody_attached p
+		shows p DIED 0
+		mmsock-rm p
+	done
 }
 
 @test "too few descriptors are an error, and nobody is harmed" {
