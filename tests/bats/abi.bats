@@ -51,24 +51,18 @@ needs() {
 	[ ! -e "$missing" ] || skip "$(cat "$missing")"
 }
 
-# partner BUILD COMMAND OPERAND... - see tests/abi/partner.c
-partner() {
-	local build=${1#native}
-
-	shift
-	LIMIT=50 t "$BUILD${build:+/$build}/tests/abi/partner" "$@"
+# built_by BUILD - the partner's path, see tests/abi/partner.c
+built_by() {
+	if [ "$1" = native ]; then
+		echo "$PARTNER"
+	else
+		echo "$BUILD/$1/tests/abi/partner"
+	fi
 }
 
-# ready_partner BUILD COMMAND OPERAND - and wait until it has what it holds
-ready_partner() {
-	local build=${1#native}
-
-	shift
-	mkfifo "said.$((++FIFOS))"
-	"$BUILD${build:+/$build}/tests/abi/partner" "$@" \
-		>"said.$FIFOS" 3>&- {FEED}>&- &
-	PID=$!
-	read -r -t 20 _ <"said.$FIFOS"
+# partner BUILD COMMAND OPERAND...
+partner() {
+	LIMIT=50 t "$(built_by "$1")" "${@:2}"
 }
 
 # sends_to BUILD BUILD - 100000 messages, then some that each wait for the last
@@ -95,30 +89,24 @@ exchange() {
 	shows p DIED 0
 }
 
-# killed PID - and wait until nothing is left of it
-killed() {
-	kill -KILL "$1"
-	wait_until gone "$1"
-}
-
 # dies_before BUILD BUILD - the one is killed with everything, the other takes over
 dies_before() {
 	rm -rf "$MMSOCK_DIR"
 	mmsock-create -b 4K p
 	mmsock-sem create s 2
 	mmsock-send p one two
-	ready_partner "$1" lend p
+	said_ready "$(built_by "$1")" lend p
 	is "$(mmsock-ls -v -r --noheadings -o PROGRAM,ACTIVITY p)" \
 		"partner holding:send-end"
 	killed "$PID"
 	partner "$2" send p 1
 	shows p TAKEOVERS 1
-	ready_partner "$1" look p
+	said_ready "$(built_by "$1")" look p
 	killed "$PID"
 	is "$(partner "$2" lines p | head -n 2)" $'one\ntwo'
 	shows p TAKEOVERS 2
 	shows p MSGS 0
-	ready_partner "$1" take s
+	said_ready "$(built_by "$1")" take s
 	shows s HELD 1
 	is "$(partner "$2" value s)" 1
 	killed "$PID"

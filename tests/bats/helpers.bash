@@ -15,7 +15,8 @@ bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PATH=${MMSOCK_BIN:-$ROOT/build/bin}:$PATH
-export ROOT PATH LC_ALL=C
+PARTNER=${MMSOCK_BIN:-$ROOT/build/bin}/../tests/abi/partner
+export ROOT PATH PARTNER LC_ALL=C
 export BATS_TEST_TIMEOUT=60
 TOOLS="bench cat create ls recv rm sem send"
 
@@ -201,6 +202,18 @@ ready() {
 	read -r -t 20 _ <"$fifo"
 }
 
+# said_ready CMD ARG... - start it in the background, return once it has printed a
+# line; its pid is in PID
+said_ready() {
+	local fifo
+
+	fifo=$BATS_TEST_TMPDIR/said.$((++FIFOS))
+	mkfifo "$fifo"
+	"$@" <&0 >"$fifo" 3>&- {FEED}>&- &
+	PID=$!
+	read -r -t 20 _ <"$fifo"
+}
+
 # start CMD ARG... - in the background; its pid is in PID
 start() {
 	env --default-signal=INT,QUIT "$@" <&0 3>&- {FEED}>&- &
@@ -240,6 +253,16 @@ fed() {
 
 gone() {
 	[[ ! -e /proc/$1 ]] || grep -q '^State:.*Z' "/proc/$1/status"
+}
+
+# killed PID... - and nothing is left of them
+killed() {
+	local pid
+
+	kill -KILL "$@"
+	for pid; do
+		wait_until gone "$pid"
+	done
 }
 
 # ends STATUS PID - the process does, soon, and with that status
