@@ -291,6 +291,8 @@ static int describe(struct mms_port *port, const struct mms_place *place,
 	if (fstatfs(fd, &fs))
 		return -errno;
 	port->on_disk = fs.f_type != TMPFS_MAGIC;
+	port->dir_device = place->dir.st_dev;
+	port->dir_inode = place->dir.st_ino;
 	port->device = status->st_dev;
 	port->inode = status->st_ino;
 	port->path = strdup(place->path);
@@ -429,19 +431,54 @@ void mms_port_wake_all(struct mms_control *control)
 	mms_wake_regardless(&control->recv.lock.event);
 }
 
-/* READY where the file has its name or nobody can tell, else what became of it. */
-static uint32_t look_at_name(const struct mms_port *port)
+/* What the name leads to, in the directory where the port had it. */
+static uint32_t look_in(const struct mms_port *port,
+			const struct mms_place *place)
 {
 	struct stat status;
 
-	if (mms_asker_is_ours(port, &status) == 1 && status.st_nlink)
-		return MMS_READY;
-	if (lstat(port->path, &status))
-		return errno == ENOENT || errno == ENOTDIR ? MMS_CLOSED
-							   : MMS_READY;
+	if (fstatat(place->dir_fd, place->leaf, &status, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? MMS_CLOSED : MMS_READY;
 	if (status.st_dev == port->device && status.st_ino == port->inode)
 		return MMS_READY;
 	return MMS_REPLACED;
+}
+
+/*
+ * By the path.  It may not be ours to see, and it may lead elsewhere for us than
+ * for others: we may have another root by now, another mount may lie over it, a
+ * directory on the way may be closed or have moved.  Only the very directory that
+ * the port was found in tells anything, and what cannot be told is no end.
+ */
+static uint32_t look_at_path(const struct mms_port *port)
+{
+	struct mms_place place;
+	uint32_t seen = MMS_READY;
+
+	if (mms_place_init_existing(&place, port->path, NULL))
+		return MMS_READY;
+	if (place.dir.st_dev == port->dir_device &&
+	    place.dir.st_ino == port->dir_inode)
+		seen = look_in(port, &place);
+	mms_place_fini(&place);
+	return seen;
+}
+
+/*
+ * READY where the file has a name or nobody can tell, else what became of it.  The
+ * count of its names is certain; without our descriptor, which somebody has closed,
+ * there is only the path, by which no file is found that was moved.
+ */
+static uint32_t look_at_name(const struct mms_port *port)
+{
+	struct stat status;
+	int r = mms_asker_is_ours(port, &status);
+
+	if (r < 0 || (r == 1 && status.st_nlink))
+		return MMS_READY;
+	if (r == 0)
+		return look_at_path(port);
+	return look_at_path(port) == MMS_REPLACED ? MMS_REPLACED : MMS_CLOSED;
 }
 
 /*

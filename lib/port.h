@@ -42,6 +42,8 @@ struct mms_port {
 	int asker; /* to ask about others with; see peer.c */
 	dev_t device;
 	ino_t inode;
+	dev_t dir_device; /* of the directory that the path led to */
+	ino_t dir_inode;
 	bool on_disk;
 	char *path;
 };

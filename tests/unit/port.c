@@ -463,6 +463,108 @@ static void test_replaced_name(void)
 	mmsock_close(handle);
 }
 
+static void lose_descriptor(const struct mmsock *handle)
+{
+	CHECK(!close(handle->port.asker));
+}
+
+/* Without the descriptor there is the path: where it can be seen, it tells. */
+static void test_lost_name_and_descriptor(void)
+{
+	const char *dir = fresh_dir();
+	struct mmsock *handle = open_as("p", MMSOCK_SENDER);
+
+	lose_descriptor(handle);
+	CHECK_INT(state_after_look(handle), MMS_READY);
+	CHECK(!unlink(join(dir, "p")));
+	CHECK_INT(state_after_look(handle), MMS_CLOSED);
+	mmsock_close(handle);
+	handle = open_as("p", MMSOCK_SENDER);
+	lose_descriptor(handle);
+	create_port("q", 4096, 1);
+	CHECK(!rename(join(dir, "q"), join(dir, "p")));
+	CHECK_INT(state_after_look(handle), MMS_REPLACED);
+	mmsock_close(handle);
+}
+
+/*
+ * Where it cannot be seen, or leads elsewhere for us, the port is not ended for
+ * everybody: @hide is what happens to the path of the port in @dir.
+ */
+static void expect_undecided(void (*hide)(const char *dir))
+{
+	const char *dir = fresh_dir();
+	struct mmsock *other = open_as("p", MMSOCK_RECEIVER);
+	struct mmsock *handle = open_as("p", MMSOCK_SENDER);
+
+	lose_descriptor(handle);
+	hide(dir);
+	CHECK_INT(state_after_look(handle), MMS_READY);
+	send_text(handle, "x");
+	expect_text(other, "x");
+	mmsock_close(handle);
+	mmsock_close(other);
+}
+
+static void move_directory(const char *dir)
+{
+	CHECK(!rename(dir, join(getenv("MMSOCK_TEST_SHM"), "moved")));
+}
+
+static void put_another_there(const char *dir)
+{
+	move_directory(dir);
+	CHECK(!mkdir(dir, 0700));
+	create_port("p", 4096, 1);
+}
+
+static void test_path_leads_nowhere(void)
+{
+	expect_undecided(move_directory);
+}
+
+static void test_path_leads_elsewhere(void)
+{
+	expect_undecided(put_another_there);
+}
+
+static void mount_over(const char *dir)
+{
+	private_mounts();
+	mount_tmpfs(dir, "size=64k");
+}
+
+static void test_path_is_hidden(void)
+{
+	expect_undecided(mount_over);
+}
+
+static void change_root(const char *dir)
+{
+	(void)dir;
+	private_mounts();
+	if (chroot("/proc"))
+		SKIP("the root cannot be changed here");
+}
+
+static void test_root_is_changed(void)
+{
+	expect_undecided(change_root);
+}
+
+/* To the real root it is not. */
+static void close_directory(const char *dir)
+{
+	CHECK(!chmod(dir, 0));
+	if (!access(join(dir, "p"), F_OK) && seteuid(65534))
+		SKIP("no directory is closed to us");
+}
+
+static void test_directory_is_closed(void)
+{
+	expect_undecided(close_directory);
+}
+
 /* Ports in files on a disk. */
 
 static void run_file_sender(struct kid *self, void *context)
@@ -651,6 +753,13 @@ static const struct check_case cases[] = {
 	 test_attach_to_closed},
 	{"a port without a name is marked", test_lost_name},
 	{"a port whose name leads elsewhere is marked", test_replaced_name},
+	{"also by who has lost his descriptor", test_lost_name_and_descriptor},
+	{"but not where his path leads nowhere", test_path_leads_nowhere},
+	{"nor where it leads into another directory",
+	 test_path_leads_elsewhere},
+	{"nor where a mount hides it", test_path_is_hidden},
+	{"nor under another root", test_root_is_changed},
+	{"nor where a directory is closed to him", test_directory_is_closed},
 	{"a file port keeps its messages", test_file_port},
 	{"a file port survives a reboot, the participants do not", test_reboot},
 	{"a new boot begins once", test_reboot_once},
