@@ -79,7 +79,7 @@ SOAK_PARTS = chaos guests soak streams traffic world \
 	# EOL
 TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
-BATS = abi bench bench_output cat completion create examples faults framing ls \
+BATS = abi bench bench_output cat completion create examples faults framing hostile ls \
 	namespaces pipelines recv regressions rm sem send \
 	# EOL
 MODELS = both names ring slots stream wait \
