@@ -305,13 +305,19 @@ static void write_program(struct mms_row *row)
 	mms_store(&row->program[1], words[1]);
 }
 
+void mms_peer_sign(struct mms_port *port)
+{
+	/* Relaxed: a number for people. */
+	atomic_store_explicit(&port->row->pid, (int32_t)getpid(),
+			      memory_order_relaxed);
+}
+
 static void write_row(struct mms_port *port)
 {
 	struct mms_row *row = port->row;
 
 	mms_store32(&row->activity, 0);
-	atomic_store_explicit(&row->pid, (int32_t)getpid(),
-			      memory_order_relaxed);
+	mms_peer_sign(port);
 	mms_store32(&row->generation, mms_load32(&row->generation) + 1);
 	mms_store(&row->since_ns, (uint64_t)mms_clock_ns(CLOCK_REALTIME));
 	write_program(row);

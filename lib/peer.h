@@ -71,6 +71,12 @@ unsigned mms_peer_count(struct mms_port *port, unsigned role, bool certify);
  */
 int mms_peer_senders_died(struct mms_port *port, uint64_t *ret_count);
 
+/*
+ * Put our pid into our slot's row, before anything else in it: what the slot still
+ * holds is in our hands since we have its byte.
+ */
+void mms_peer_sign(struct mms_port *port);
+
 /* Settle what the last owner of our slot left behind, and write our row. */
 int mms_peer_enter(struct mms_port *port);
 

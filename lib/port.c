@@ -194,6 +194,8 @@ static int find_slot(struct mms_port *port, int fd)
 			return r;
 		port->slot = port->ring.slot = port->units.slot = slot;
 		port->row = &port->rows[slot];
+		/* Who waits for what the slot still holds waits for us now. */
+		mms_peer_sign(port);
 		return 0;
 	}
 	return mms_fail(-EUSERS, "all %u slots are held by live participants",

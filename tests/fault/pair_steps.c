@@ -3,8 +3,9 @@
  * pair_steps.c - others are there when somebody is killed, and are killed too
  *
  * Who takes an end over from the dead is killed while he does it, and the next one
- * finishes what both began: the first dies at every place at which he has changed
- * shared memory and holds the end, the second at every place, in check at some.
+ * finishes what both began.  The first dies with the end held at, and right before,
+ * each change of the words that all share, in check at some of these; the second at
+ * places as in port_steps.c, where he attaches at every 5th at best.
  * Those who sleep when somebody dies beside them, on his end, for his message or
  * for the room that he made, go on by themselves.
  */
@@ -86,7 +87,7 @@ static void kill_seconds(const struct victim_pair *pair,
 	held = is_held();
 	step_record(&second, audit.file, audit.file_bytes, &trace);
 	finish_pair(&second, &unused);
-	stride = victim_stride(499);
+	stride = victim_second_stride();
 	tally->states += held;
 	while (held &&
 	       (!kill_second(pair, first, state, &trace, place, tally) ||
@@ -103,16 +104,13 @@ static void kill_pairs(enum victim_work first, enum victim_work second)
 	struct tally tally = {0};
 	struct step_trace trace;
 	unsigned long state = 0;
-	unsigned long i = 0;
 
 	victim_open_port(first);
-	trace = victim_record();
-	for (;;) {
-		state = step_change_after(&trace, state);
-		if (state == ULONG_MAX)
-			break;
-		if (i++ % every == 0)
-			kill_seconds(&pair, &trace, state, &tally);
+	trace = victim_record_words();
+	state = victim_state_after(&trace, state, every);
+	while (state < trace.count) {
+		kill_seconds(&pair, &trace, state, &tally);
+		state = victim_state_after(&trace, state, every);
 	}
 	printf("# killed %lu who took over, in %lu states: %lu done, %lu "
 	       "after they had taken over\n",

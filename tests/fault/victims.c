@@ -463,24 +463,39 @@ int64_t victim_outcome(bool ended)
 	return outcome;
 }
 
-size_t victim_watched_bytes(void)
-{
-	/* Large copies change the ring thousands of times. */
-	return work->least ? MMS_PAGE + MMS_CONTROL_OFFSET : audit.file_bytes;
-}
-
-struct step_trace victim_record(void)
+static struct step_trace record(size_t watched)
 {
 	struct step_trace trace;
 	struct step step;
 
 	victim_set_scene();
 	victim_announce(victim_start(&step));
-	step_record(&step, audit.file, victim_watched_bytes(), &trace);
+	step_record(&step, audit.file, watched, &trace);
 	victim_outcome(true);
 	audit_survive(&audit);
 	audit_leaks(&audit);
 	return trace;
+}
+
+/* Large copies change the ring thousands of times. */
+struct step_trace victim_record(void)
+{
+	return record(work->least ? MMS_ROWS_OFFSET : audit.file_bytes);
+}
+
+struct step_trace victim_record_words(void)
+{
+	return record(MMS_ROWS_OFFSET);
+}
+
+unsigned long victim_state_after(const struct step_trace *trace,
+				 unsigned long place, unsigned long every)
+{
+	unsigned long i;
+
+	for (i = 0; i < every && place < trace->count; i++)
+		place = step_place_after(trace, place, trace->count);
+	return place;
 }
 
 unsigned long victim_stride(unsigned long usual)
@@ -489,4 +504,11 @@ unsigned long victim_stride(unsigned long usual)
 		step_stride(work->stride > usual ? work->stride : usual);
 
 	return stride < work->least ? work->least : stride;
+}
+
+unsigned long victim_second_stride(void)
+{
+	unsigned long stride = victim_stride(499);
+
+	return work->comes && stride < 5 ? 5 : stride;
 }

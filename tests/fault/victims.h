@@ -97,14 +97,22 @@ uint64_t victim_start_second(const struct victim_pair *pair,
 /* All or nothing; if it has ended, all.  What it was. */
 int64_t victim_outcome(bool ended);
 
-/* One that nobody disturbs. */
+/* One that nobody disturbs; the same with changes of the shared words only. */
 struct step_trace victim_record(void);
+struct step_trace victim_record_words(void);
 
-/* What of the file is looked at for changes. */
-size_t victim_watched_bytes(void);
+/*
+ * Of the places right before and at such changes, the one @every further on; the
+ * number of places or more behind the last.
+ */
+unsigned long victim_state_after(const struct step_trace *trace,
+				 unsigned long place, unsigned long every);
 
 /* Between places: @usual in check, or what the work says. */
 unsigned long victim_stride(unsigned long usual);
+
+/* The same for who comes after a dead one, which there are many pairs of. */
+unsigned long victim_second_stride(void);
 
 /* A handle that sleeps without spinning and is never told the end. */
 struct mmsock *victim_open(unsigned role);
