@@ -189,25 +189,13 @@ static void book(const struct call *call)
 
 static struct step crew[CREW];
 
-static bool is_ours(int pid)
-{
-	unsigned i;
-
-	for (i = 0; i < CREW; i++)
-		if (crew[i].pid == pid && !crew[i].ended)
-			return true;
-	return false;
-}
-
-/* Nobody who lives holds this end. */
+/* Nobody who lives holds this end, or has come to the slot that does. */
 static bool is_to_be_had(const struct mms_end *end)
 {
-	const struct mms_row *rows =
-		(const void *)(audit.file + MMS_ROWS_OFFSET);
 	int holder = audit_holder(end);
 
-	return holder < 0 || !is_ours(atomic_load_explicit(
-				     &rows[holder].pid, memory_order_relaxed));
+	return holder < 0 ||
+	       mms_peer_is_dead(&audit.handle->port, (unsigned)holder) == 1;
 }
 
 static void work_meanwhile(void)

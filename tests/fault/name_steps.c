@@ -8,7 +8,8 @@
  * way into a port that others replace or remove comes to the new one, or is told.
  *
  * In check: at every change of the old port, right before it, and at places some
- * way apart.  With STRESS=10000: at every instruction, those of libc included.
+ * way apart.  With STRESS=10000: at every instruction, those of libc included; who
+ * is stopped or overtaken, at every third.
  */
 #include <limits.h>
 
@@ -110,6 +111,14 @@ static void create_after(bool there)
 		CHECK_INT(mmsock_create(PORT, &options), 1);
 	}
 	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 1);
+}
+
+/* Of those who are only stopped or overtaken. */
+static unsigned long coarse_stride(unsigned long usual)
+{
+	unsigned long stride = step_stride(usual);
+
+	return stride < 3 ? 3 : stride;
 }
 
 struct tally {
@@ -348,6 +357,120 @@ static void test_unlinking(void)
 	kill_losses(&(struct loss){unlink_it, -EIDRM, false});
 }
 
+/* Who does it is stopped: the port is not in his hands meanwhile. */
+
+/* One who wants the name for himself, too, and has to wait for that. */
+static void run_rival(struct kid *self, void *context)
+{
+	int r;
+
+	(void)context;
+	tell(self);
+	r = mmsock_remove(PORT, NULL, MMSOCK_REMOVE_ALWAYS);
+	CHECK(!r || r == -ENOENT);
+	meet(self);
+}
+
+static bool goes_on(int r, int error)
+{
+	return r >= 0 || r == error;
+}
+
+/* Messages pass, or users are told; who comes gets in, or is told. */
+static void use_meanwhile(struct audit *audit, const struct loss *loss)
+{
+	struct mmsock_options options = small_port(MMSOCK_CONNECT_TO_EXISTING);
+	struct mmsock *handle = NULL;
+	int r;
+
+	CHECK(goes_on(mmsock_send(audit->handle, "", 1, 0), loss->error));
+	CHECK(goes_on(
+		(int)mmsock_recv(audit->handle, audit->buffer, RING_BYTES, 0),
+		loss->error));
+	r = mmsock_open(PORT, &options, &handle);
+	CHECK(!r || (r == -ENOENT && !loss->replaces));
+	if (!r)
+		CHECK(goes_on(mmsock_send(handle, "", 1, 0), loss->error));
+	mmsock_close(handle);
+}
+
+/* Both have done what they wanted, one after the other. */
+static void await_loss(struct step *step, struct kid *kid)
+{
+	CHECK(hear(kid));
+	kid_end(kid);
+	step_finish(step);
+}
+
+static bool stop_loss(const struct loss *loss, const struct step_trace *trace,
+		      unsigned long place, struct tally *tally)
+{
+	struct audit audit;
+	struct step step;
+	struct kid kid;
+	ino_t old;
+	bool ended;
+
+	audit_open(&audit, PORT, RING_BYTES, SLOTS);
+	old = port_inode();
+	step_start(&step, prepare_nothing, loss->operation, NULL);
+	ended = !reach(&step, trace, place, tally);
+	step_stop(&step);
+	tally->done += port_inode() != old;
+	use_meanwhile(&audit, loss);
+	kid_start(&kid, run_rival, NULL);
+	CHECK(hear(&kid));
+	if (!ended)
+		step_release(&step);
+	await_loss(&step, &kid);
+	audit_abandon(&audit);
+	mmsock_remove(PORT, NULL, MMSOCK_REMOVE_ALWAYS);
+	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 0);
+	return step.missed ? stop_loss(loss, NULL, place, tally) : ended;
+}
+
+static void stop_losses(const struct loss *loss)
+{
+	unsigned long stride = coarse_stride(397);
+	struct tally tally = {0};
+	struct step_trace trace;
+	unsigned long place = 0;
+	struct audit audit;
+	struct step step;
+
+	fresh_dir();
+	audit_open(&audit, PORT, RING_BYTES, SLOTS);
+	step_start(&step, prepare_nothing, loss->operation, NULL);
+	step_record(&step, audit.file, audit.file_bytes, &trace);
+	audit_abandon(&audit);
+	mmsock_remove(PORT, NULL, MMSOCK_REMOVE_ALWAYS);
+	while (!stop_loss(loss, &trace, place, &tally) || place < trace.count)
+		place = step_place_after(&trace, place, stride);
+	printf("# stopped %lu times in %lu instructions, %lu with the old port "
+	       "gone\n",
+	       tally.kills, trace.count, tally.done);
+	step_forget(&trace);
+}
+
+/* It is gone already where the rival was faster. */
+static void remove_if_there(void *context)
+{
+	int r = mmsock_remove(PORT, NULL, MMSOCK_REMOVE_ALWAYS);
+
+	(void)context;
+	CHECK(!r || r == -ENOENT);
+}
+
+static void test_stopped_replacing(void)
+{
+	stop_losses(&(struct loss){replace_it, -ESTALE, true});
+}
+
+static void test_stopped_removing(void)
+{
+	stop_losses(&(struct loss){remove_if_there, -EIDRM, false});
+}
+
 /* On the way into a port that others replace or remove. */
 
 struct visit {
@@ -436,7 +559,7 @@ static bool race_at(const struct race *race, const struct step_trace *trace,
 
 static void run_race(const struct race *race)
 {
-	unsigned long stride = step_stride(197);
+	unsigned long stride = coarse_stride(197);
 	struct outcomes outcomes = {0};
 	struct step_trace trace;
 	unsigned long place = 0;
@@ -484,6 +607,8 @@ static const struct check_case cases[] = {
 	{"an overwriter is killed beside others", test_replacing},
 	{"a remover is killed beside others", test_removing},
 	{"who unlinks is killed beside others", test_unlinking},
+	{"an overwriter is stopped beside others", test_stopped_replacing},
+	{"a remover is stopped beside others", test_stopped_removing},
 	{"a port is replaced under one who opens", test_opening_replaced},
 	{"a port is removed under one who opens", test_opening_removed},
 	{"a port is removed under one who opens or creates",
