@@ -159,7 +159,8 @@ struct mmsock_options {
  * name, mode, role or size; -ENAMETOOLONG; -ENOSPC no room for the port;
  * -ENOTSOCK the file is no port, but perhaps a symbolic link, a directory or a
  * FIFO; -EMLINK it has several names; -EPROTONOSUPPORT another layout version or
- * byte order; -EBADMSG damaged; -EUSERS every slot is held by a live
+ * byte order; -EBADMSG damaged; -ESTALE replaced or removed meanwhile, again and
+ * again, or at once where it was to be new; -EUSERS every slot is held by a live
  * participant; -EOPNOTSUPP a file system that cannot carry a port; -EFBIG above
  * the process's limit; -ENOTDIR; -EMFILE; -ENOMEM.
  *

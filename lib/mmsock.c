@@ -245,8 +245,12 @@ static int attach(struct mms_port *port, const struct mms_place *place,
 		if (fd < 0)
 			return fd;
 		r = attach_to(port, place, opening, fd);
-		/* What we made ourselves and lost again is not made twice. */
-		if (r != -ESTALE || created)
+		/*
+		 * What had to be new, and was lost again, is not made twice.
+		 * Who would connect as well takes what there is now.
+		 */
+		if (r != -ESTALE ||
+		    (created && opening->mode != MMSOCK_CONNECT_OR_CREATE))
 			return r;
 	}
 	return r;
