@@ -23,6 +23,7 @@
 #define MANY        100000U
 #define SLOTS       8U
 #define CHECK_EVERY 250U
+#define PROGRESS    10000U
 
 struct call {
 	const char *name;
@@ -209,10 +210,12 @@ static void work_meanwhile(void)
 		audit_receive(&audit);
 }
 
+static unsigned long kills;
+
 static void kill_member(struct step *member)
 {
-	if (member->pid > 0)
-		step_kill(member);
+	kills += !member->ended;
+	step_kill(member);
 	member->ended = true;
 	audit_recount(&audit);
 	CHECK_INT(audit_outcome(&audit), 0);
@@ -265,17 +268,19 @@ static void test_crashes(void)
 		record(&calls[i]);
 	for (i = 0; i < CREW; i++)
 		crew[i].ended = true;
-	for (i = 1; i <= most; i++) {
+	for (i = 1; kills < most; i++) {
 		crash_once();
 		if (i % CHECK_EVERY == 0)
 			kill_crew();
+		if (i % PROGRESS == 0)
+			printf("# %lu killed so far\n", kills);
 	}
 	kill_crew();
 	for (i = 0; i < CHECK_COUNT(calls); i++)
-		printf("# %lu died at: %s\n", calls[i].crashes, calls[i].name);
-	printf("# %lu crashes; died %" PRIu64 ", ends taken over %" PRIu64
-	       ", messages %" PRIu64 "\n",
-	       most, audit.died, audit.takeovers, audit.sent);
+		printf("# %lu times: %s\n", calls[i].crashes, calls[i].name);
+	printf("# %lu killed; died attached %" PRIu64
+	       ", ends taken over %" PRIu64 ", messages %" PRIu64 "\n",
+	       kills, audit.died, audit.takeovers, audit.sent);
 	audit_close(&audit);
 }
 

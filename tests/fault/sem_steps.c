@@ -181,14 +181,14 @@ static void start(struct step *step, const struct victim *who)
 
 /* All that the victim holds comes back, and nothing that it does not. */
 static bool kill_owner(const struct victim *who, enum others others,
-		       unsigned long at, struct mmsock_sem *plain,
-		       struct mmsock_sem *owned)
+		       const struct step_trace *trace, unsigned long at,
+		       struct mmsock_sem *plain, struct mmsock_sem *owned)
 {
 	struct step step;
 	bool ended;
 
 	start(&step, who);
-	ended = !step_forward(&step, at);
+	ended = !step_to(&step, trace, at);
 	work_meanwhile(others, plain, owned);
 	step_kill(&step);
 	CHECK_INT(inspect(NAME).value, ALL);
@@ -197,7 +197,20 @@ static bool kill_owner(const struct victim *who, enum others others,
 	CHECK_INT(mmsock_sem_wait(owned, ALL, 0), 0);
 	CHECK_INT(mmsock_sem_wait(plain, 1, 0), -EAGAIN);
 	CHECK_INT(mmsock_sem_post(owned, ALL), 0);
-	return ended;
+	return step.missed ? kill_owner(who, others, NULL, at, plain, owned)
+			   : ended;
+}
+
+/* Where all the steps from the beginning would take too long. */
+static struct step_trace record(const struct victim *who)
+{
+	struct step_trace trace;
+	struct step step;
+	char nothing = 0;
+
+	start(&step, who);
+	step_record(&step, &nothing, sizeof(nothing), &trace);
+	return trace;
 }
 
 /* The instruction at which the victim changes the word, if all goes well. */
@@ -218,6 +231,7 @@ static unsigned long find_change(const struct victim *who)
 static void kill_owners(const struct victim *who)
 {
 	unsigned long stride = step_stride(who->stride);
+	struct step_trace trace = {0};
 	struct mmsock_sem *plain;
 	struct mmsock_sem *owned;
 	unsigned long hot = ULONG_MAX;
@@ -229,16 +243,21 @@ static void kill_owners(const struct victim *who)
 	create_sem(ALL);
 	plain = open_sem(0);
 	owned = open_sem(MMSOCK_SEM_OWNED);
-	if (!who->is_long) {
+	if (who->is_long)
+		trace = record(who);
+	else
 		hot = find_change(who);
-		CHECK_INT(mmsock_sem_value(plain), ALL);
-	}
+	CHECK_INT(mmsock_sem_value(plain), ALL);
 	for (others = IDLE; others < OTHERS_COUNT; others++) {
-		for (at = 0; !kill_owner(who, others, at, plain, owned);
+		for (at = 0;
+		     !kill_owner(who, others, who->is_long ? &trace : NULL, at,
+				 plain, owned) ||
+		     at < trace.count;
 		     at = step_next(at, stride, hot))
 			places++;
 	}
-	printf("# %lu places, %lu instructions\n", places, at);
+	printf("# killed %lu times in %lu instructions\n", places, at);
+	step_forget(&trace);
 	mmsock_sem_close(owned);
 	mmsock_sem_close(plain);
 }
@@ -422,7 +441,7 @@ static void test_destroying(void)
 }
 
 /* The old one or the new one, whole; the next creator sweeps the rest. */
-static bool kill_replacer(unsigned long at)
+static bool kill_replacer(const struct step_trace *trace, unsigned long at)
 {
 	struct mmsock_sem *sem;
 	struct step step;
@@ -433,7 +452,7 @@ static bool kill_replacer(unsigned long at)
 	create_sem(0);
 	sem = open_sem(0);
 	step_start(&step, prepare_nothing, replace_it, NULL);
-	ended = !step_forward(&step, at);
+	ended = !step_to(&step, trace, at);
 	step_kill(&step);
 	value = (int64_t)inspect(NAME).value;
 	CHECK(value == 0 || value == ALL);
@@ -447,17 +466,25 @@ static bool kill_replacer(unsigned long at)
 	mmsock_sem_close(sem);
 	CHECK_INT(mmsock_sem_remove(NAME, NULL, MMSOCK_REMOVE_UNUSED), 0);
 	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 0);
-	return ended;
+	return step.missed ? kill_replacer(NULL, at) : ended;
 }
 
 static void test_replacing(void)
 {
+	const struct victim who = {.prepare = prepare_nothing,
+				   .operation = replace_it};
 	unsigned long stride = step_stride(997);
+	struct step_trace trace;
 	unsigned long at;
 
 	fresh_dir();
-	for (at = 0; !kill_replacer(at); at += stride)
+	create_sem(0);
+	trace = record(&who);
+	CHECK_INT(mmsock_sem_remove(NAME, NULL, MMSOCK_REMOVE_UNUSED), 0);
+	for (at = 0; !kill_replacer(&trace, at) || at < trace.count;
+	     at += stride)
 		;
+	step_forget(&trace);
 	printf("# %lu instructions, %lu apart\n", at, stride);
 }
 

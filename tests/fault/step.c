@@ -372,6 +372,16 @@ bool step_to(struct step *step, const struct step_trace *trace,
 	return true;
 }
 
+bool step_near(struct step *step, const struct step_trace *trace,
+	       unsigned long place)
+{
+	unsigned long anchor = trace->anchor[place];
+
+	if (!anchor || !run_to(step, trace->address[anchor]))
+		return step_forward(step, anchor);
+	return !step->ended;
+}
+
 unsigned long step_change_after(const struct step_trace *trace,
 				unsigned long place)
 {

@@ -95,6 +95,13 @@ bool step_to(struct step *step, const struct step_trace *trace,
 	     unsigned long place);
 
 /*
+ * Bring it at once, without steps, to the nearest place before @place that can be
+ * told by its address; where it does not come there it has ended.
+ */
+bool step_near(struct step *step, const struct step_trace *trace,
+	       unsigned long place);
+
+/*
  * The place after @place that is worth to be looked at: all changes of shared
  * memory, what lies right before them, and what lies @stride apart.
  */
