@@ -64,7 +64,7 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps sem_steps signals stop_steps syscalls tool_syscalls \
+FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps sem_moments sem_steps signals stop_steps syscalls tool_syscalls \
 	wakes \
 	# EOL
 # Those that share what is done to a port.

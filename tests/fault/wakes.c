@@ -6,8 +6,8 @@
  * way; then the first one goes on.  Nobody may be left asleep beside what he waits
  * for.  Both ways round, for everything that is waited for: first the one who
  * brings it stands still while the other goes to sleep, then the one who goes to
- * sleep stands still while it is brought.  No sleep ends by itself, and nobody
- * spins.
+ * sleep stands still while it is brought; at last both stand still, he who brings
+ * first.  No sleep ends by itself, and nobody spins.
  *
  * An order of two steps that is wrong so shows at once.  What only the lack of a
  * fence makes of a right order does not: between two instructions of one process
@@ -633,12 +633,49 @@ static void stop_waiter_everywhere(void)
 	printf("# %lu instructions\n", last);
 }
 
+/* Both stand still: he who brings at a change, he who waits somewhere. */
+
+static void stop_both(const struct step_trace *trace, unsigned long change,
+		      unsigned long place)
+{
+	struct step bringer;
+	struct step step;
+
+	step_start(&step, scene->prepare_waiter, scene->wait, NULL);
+	step_start(&bringer, scene->prepare_bringer, scene->bring, NULL);
+	step_to(&bringer, trace, change);
+	/* It may have come all the way: what is brought may be there by now. */
+	step_forward_to_change(&step, place, sleeps_of(step.pid));
+	step_finish(&bringer);
+	step_finish(&step);
+	scene->clean();
+}
+
+static void stop_both_everywhere(void)
+{
+	struct step_trace trace = record_bringer();
+	unsigned long stride = step_stride(151);
+	unsigned long change = 0;
+	unsigned long place;
+	unsigned long last;
+
+	scene->clean();
+	last = way_to_sleep();
+	scene->clean();
+	while ((change = step_change_after(&trace, change)) != ULONG_MAX) {
+		for (place = stride; place < last; place += stride)
+			stop_both(&trace, change, place);
+	}
+	step_forget(&trace);
+}
+
 static void play(const struct scene *of)
 {
 	scene = of;
 	scene->set();
 	stop_bringer_everywhere();
 	stop_waiter_everywhere();
+	stop_both_everywhere();
 }
 
 static void test_message(void)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "check.h"
 #include "random.h"
@@ -300,6 +301,55 @@ static void test_races(void)
 	race(SLOTS);
 }
 
+/*
+ * One unit, and something that only its holder touches: where a change of the
+ * units does not order that, the thread sanitizer sees it.
+ */
+struct guest {
+	struct mms_units units;
+	unsigned *guarded;
+	pthread_t thread;
+};
+
+static void *use_alone(void *context)
+{
+	struct guest *guest = context;
+	unsigned i;
+
+	for (i = 0; i < ROUNDS / 20; i++) {
+		while (mms_units_take(&guest->units, 1))
+			sched_yield();
+		++*guest->guarded;
+		CHECK_INT(mms_units_give(&guest->units, 1), 0);
+	}
+	return NULL;
+}
+
+static void share_one(unsigned owners)
+{
+	struct memory *memory = fresh(1);
+	struct guest guests[SLOTS];
+	unsigned guarded = 0;
+	unsigned i;
+
+	for (i = 0; i < SLOTS; i++) {
+		guests[i].units = view(memory, i, i < owners);
+		guests[i].guarded = &guarded;
+		CHECK(!pthread_create(&guests[i].thread, NULL, use_alone,
+				      &guests[i]));
+	}
+	for (i = 0; i < SLOTS; i++)
+		CHECK(!pthread_join(guests[i].thread, NULL));
+	CHECK_INT(guarded, SLOTS * (ROUNDS / 20));
+}
+
+static void test_guarded(void)
+{
+	share_one(0);
+	share_one(2);
+	share_one(SLOTS);
+}
+
 static const struct check_case cases[] = {
 	{"plain units are a number", test_plain},
 	{"owned units stand in a row too", test_owned},
@@ -312,6 +362,7 @@ static const struct check_case cases[] = {
 	{"nonsense is refused, and nothing beyond the table touched",
 	 test_nonsense},
 	{"threads lose nothing", test_races},
+	{"who has the only unit is alone", test_guarded},
 };
 
 int main(int argc, char **argv)
