@@ -489,12 +489,11 @@ static int wait_for_company(struct company *company, int64_t timeout_ns)
 	struct mms_watch watch = mms_watch_for(&signals->peers, MMSOCK_PEERS,
 					       company_is_here, company);
 	int waited = 0;
-	int r;
 
 	for (;;) {
-		r = mms_port_gone(handle);
-		if (r || company_is_here(company))
-			return r;
+		/* Looked at behind it: a port that is gone ends the wait, too. */
+		if (company_is_here(company))
+			return mms_port_gone(handle);
 		if (waited < 0)
 			return waited;
 		if (!timeout_ns)

@@ -325,6 +325,43 @@ static const struct scene for_removal = {
 	.clean = set_anew,
 };
 
+static void send_in_vain(void *context)
+{
+	(void)context;
+	CHECK_INT(mmsock_send(mine, TEXT, strlen(TEXT), MMSOCK_FOREVER),
+		  -EIDRM);
+}
+
+static void set_full_anew(void)
+{
+	set_anew();
+	fill_ring();
+}
+
+static const struct scene for_removal_without_room = {
+	.set = set_full_port,
+	.prepare_bringer = prepare_nothing,
+	.bring = remove_port,
+	.prepare_waiter = prepare_sender,
+	.wait = send_in_vain,
+	.clean = set_full_anew,
+};
+
+static void wait_in_vain(void *context)
+{
+	(void)context;
+	CHECK_INT(mmsock_wait_peers(mine, 3, MMSOCK_FOREVER), -EIDRM);
+}
+
+static const struct scene for_removal_alone = {
+	.set = set_port,
+	.prepare_bringer = prepare_nothing,
+	.bring = remove_port,
+	.prepare_waiter = prepare_receiver,
+	.wait = wait_in_vain,
+	.clean = set_anew,
+};
+
 /* Company. */
 
 static void come(void *context)
@@ -654,7 +691,7 @@ static void stop_both(const struct step_trace *trace, unsigned long change,
 static void stop_both_everywhere(void)
 {
 	struct step_trace trace = record_bringer();
-	unsigned long stride = step_stride(151);
+	unsigned long stride = step_stride(251);
 	unsigned long change = 0;
 	unsigned long place;
 	unsigned long last;
@@ -676,6 +713,39 @@ static void play(const struct scene *of)
 	stop_bringer_everywhere();
 	stop_waiter_everywhere();
 	stop_both_everywhere();
+}
+
+/* One of two senders stands still while the other one leaves. */
+static void stop_leaver(unsigned long place)
+{
+	struct mmsock *other = open_as(NAME, MMSOCK_SENDER);
+	struct step step;
+	struct kid kid;
+
+	kid_start(&kid, run_waiter, NULL);
+	CHECK(hear(&kid));
+	step_start(&step, scene->prepare_bringer, scene->bring, NULL);
+	tell(&kid);
+	await_rest(&kid, row_of(kid.pid));
+	step_forward(&step, place);
+	mmsock_close(other);
+	step_finish(&step);
+	CHECK(has_spoken(&kid, 10000));
+	CHECK(hear(&kid));
+	CHECK_INT(kid_reap(&kid), 0);
+}
+
+static void test_two_leave(void)
+{
+	struct step_trace trace;
+	unsigned long place = 0;
+
+	scene = &for_the_end;
+	scene->set();
+	trace = record_bringer();
+	for (; place < trace.count; place += step_stride(5))
+		stop_leaver(place);
+	step_forget(&trace);
 }
 
 static void test_message(void)
@@ -713,6 +783,16 @@ static void test_removal(void)
 	play(&for_removal);
 }
 
+static void test_removal_without_room(void)
+{
+	play(&for_removal_without_room);
+}
+
+static void test_removal_alone(void)
+{
+	play(&for_removal_alone);
+}
+
 static void test_company(void)
 {
 	play(&for_company);
@@ -735,7 +815,11 @@ static const struct check_case cases[] = {
 	{"the sending end wakes who waits for it", test_sending_end},
 	{"so does the receiving end", test_receiving_end},
 	{"the end of the stream wakes who waits for more", test_end},
+	{"of two who leave at once one wakes who waits for more",
+	 test_two_leave},
 	{"a port that is removed wakes who waits in it", test_removal},
+	{"also who waits for room", test_removal_without_room},
+	{"and who waits for company", test_removal_alone},
 	{"who comes wakes who waits for company", test_company},
 	{"a unit wakes who waits for it", test_unit},
 	{"an interrupt wakes who waits", test_interrupt},
