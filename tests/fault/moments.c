@@ -343,6 +343,51 @@ static void test_remove_while_attached_to(void)
 }
 
 /* clang-format off */
+/* Who attaches writes his row in the place of somebody else's. */
+
+static void prepare_none(void *context)
+{
+	(void)context;
+}
+
+static void come_and_go(void *context)
+{
+	prepare_receiver(context);
+	mmsock_close(receiver);
+}
+
+static int check_row(const struct mmsock_peer *peer, void *context)
+{
+	const struct step *newcomer = context;
+
+	CHECK_INT(peer->pid, newcomer->pid);
+	return 0;
+}
+
+static void test_row_is_seen(void)
+{
+	const char *dir = fresh_dir();
+	struct step_trace trace;
+	unsigned char *file;
+	unsigned long at = 0;
+	struct step step;
+
+	create_port("p", 4096, 4);
+	file = map_file(join(dir, "p"));
+	step_start(&step, prepare_none, come_and_go, NULL);
+	step_record(&step, file, MMS_ROWS_OFFSET + sizeof(struct mms_row),
+		    &trace);
+	while ((at = step_change_after(&trace, at)) != ULONG_MAX) {
+		step_start(&step, prepare_none, come_and_go, NULL);
+		step_to(&step, &trace, at);
+		CHECK_INT(mmsock_inspect_peers("p", NULL, check_row, &step),
+			  0);
+		step_finish(&step);
+	}
+	CHECK(trace.changes > 5);
+	step_forget(&trace);
+}
+
 /* Who attaches looks at both ends while others move them. */
 
 static void look_at_positions(void *context)
@@ -396,6 +441,7 @@ static const struct check_case cases[] = {
 	{"a port that somebody is about to attach to is kept or gone",
 	 test_remove_while_attached_to},
 	{"positions that move are plausible", test_positions_move},
+	{"a row is seen with what belongs to it", test_row_is_seen},
 };
 /* clang-format on */
 

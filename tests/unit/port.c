@@ -729,6 +729,28 @@ static void test_same_boot(void)
 	mmsock_close(handle);
 }
 
+static void test_positions(void)
+{
+	static const uint64_t values[] = {
+		UINT64_MAX,
+		UINT64_C(1) << 63,
+		4,
+		8200,
+	};
+	const char *dir = fresh_dir();
+	struct mms_control *control;
+	size_t i;
+
+	create_port("p", 4096, 2);
+	control = map_control(join(dir, "p"));
+	for (i = 0; i < CHECK_COUNT(values); i++) {
+		control->recv.at = values[i];
+		CHECK_INT(try_open("p", MMSOCK_CONNECT_TO_EXISTING), -EBADMSG);
+	}
+	control->recv.at = 0;
+	CHECK_INT(try_open("p", MMSOCK_CONNECT_TO_EXISTING), 0);
+}
+
 static const struct check_case cases[] = {
 	{"links at a port's name are not followed", test_links},
 	{"a directory at a port's name is refused", test_directory},
@@ -765,6 +787,7 @@ static const struct check_case cases[] = {
 	{"a new boot begins once", test_reboot_once},
 	{"a crowd after a reboot is all there", test_crowd_after_reboot},
 	{"without a reboot the dead stay dead", test_same_boot},
+	{"impossible positions are refused", test_positions},
 };
 
 int main(int argc, char **argv)
