@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <err.h>
+#include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,4 +205,53 @@ void columns_close(struct columns *columns)
 		errc(TOOL_SYSTEM, -r, NULL);
 	scols_unref_table(columns->table);
 	free(columns);
+}
+
+static char *table_text(const struct columns *columns)
+{
+	char *text = NULL;
+	int r = scols_print_table_to_string(columns->table, &text);
+
+	if (r < 0 || !text)
+		errc(TOOL_SYSTEM, r < 0 ? -r : ENOMEM, NULL);
+	return text;
+}
+
+/* The list of the second object goes behind that of the first. */
+static void print_object(const char *first, const char *second)
+{
+	const char *end = strrchr(first, '}');
+	const char *list = strchr(second, '{');
+
+	while (end > first && isspace((unsigned char)end[-1]))
+		end--;
+	(void)printf("%.*s,%s", (int)(end - first), first, list + 1);
+}
+
+/* The library ends no text with a newline; an empty line stands between. */
+static void print_lines(const char *first, const char *second)
+{
+	if (*first)
+		(void)printf("%s\n%s", first, *second ? "\n" : "");
+	if (*second)
+		(void)printf("%s\n", second);
+}
+
+void columns_close_both(struct columns *first, struct columns *second)
+{
+	struct columns *both[] = {first, second};
+	char *texts[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		texts[i] = table_text(both[i]);
+		scols_unref_table(both[i]->table);
+	}
+	if (first->style.json)
+		print_object(texts[0], texts[1]);
+	else
+		print_lines(texts[0], texts[1]);
+	for (size_t i = 0; i < 2; i++) {
+		free(texts[i]);
+		free(both[i]);
+	}
 }

@@ -74,4 +74,7 @@ void columns_add(struct columns *columns, const void *row, bool whole);
 /* columns_close - print the table and free it */
 void columns_close(struct columns *columns);
 
+/* columns_close_both - the same with two tables; in JSON as one object */
+void columns_close_both(struct columns *first, struct columns *second);
+
 #endif

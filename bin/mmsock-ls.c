@@ -46,7 +46,7 @@ static const struct tool_option options[] = {
 	 "columns, comma-separated; +LIST adds to the default"},
 	{RAW, 'r', "raw", NULL,
 	 "columns parted by one blank; unsafe bytes as \\xHH"},
-	{VERBOSE, 'v', "verbose", NULL, "list the participants of the ports"},
+	{VERBOSE, 'v', "verbose", NULL, "list the participants, below what befell the ports"},
 };
 /* clang-format on */
 
@@ -83,10 +83,21 @@ static void take(const struct tool_seen *seen, void *context)
 struct listing {
 	const char *dir;
 	struct columns *table;
+	struct columns *facts; /* of the ports whose participants are listed */
 	int (*add)(struct columns *table, const char *port, const char *dir);
 	StringList *shown; /* ports, as names or paths */
 	int status;
 };
+
+/* What is worth to know of a port beside who is there: how it fared. */
+#define FACTS "NAME,STATE,DIED,TAKEOVERS,LATEWAKES,REPLACED,CORRUPT"
+
+static void open_facts(struct listing *listing,
+		       const struct column_style *style)
+{
+	listing->facts = columns_open(&ports_columns, style);
+	columns_choose(listing->facts, &tool, FACTS, false);
+}
 
 static void open_table(struct listing *listing, const struct config *config)
 {
@@ -103,6 +114,17 @@ static void open_table(struct listing *listing, const struct config *config)
 						     : &ports_columns,
 				      &style);
 	columns_choose(listing->table, &tool, config->list, given[ALL]);
+	/* Scripts have one kind of line. */
+	if (given[VERBOSE] && !given[RAW] && !given[NOHEADINGS])
+		open_facts(listing, &style);
+}
+
+static void close_tables(struct listing *listing)
+{
+	if (listing->facts)
+		columns_close_both(listing->facts, listing->table);
+	else
+		columns_close(listing->table);
 }
 
 /*
@@ -113,6 +135,9 @@ static void list_port(struct listing *listing, char *port)
 {
 	int r = listing->add(listing->table, port, listing->dir);
 
+	/* Why this one failed, the other has told. */
+	if (listing->facts)
+		(void)ports_add(listing->facts, port, listing->dir);
 	if (r == -ENOENT || (r == -ENOTSOCK && !select_is_path(port)))
 		return;
 	if (r < 0)
@@ -150,7 +175,7 @@ int main(int argc, char **argv)
 	listing.dir = config.dir;
 	open_table(&listing, &config);
 	list_ports(&listing, operands, names);
-	columns_close(listing.table);
+	close_tables(&listing);
 	for (; *operands; operands++)
 		if (!select_check(*operands, listing.shown))
 			select_keep_first(&listing.status, TOOL_NO);

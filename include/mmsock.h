@@ -444,7 +444,7 @@ enum mmsock_state {
  * 0 is never.
  */
 struct mmsock_info {
-	size_t size;      /* that of 0.1, without value to held, will do */
+	size_t size;      /* that of 0.1, without value and on, will do */
 	unsigned state;   /* enum mmsock_state */
 	unsigned type;    /* enum mmsock_type */
 	unsigned layout;  /* version of the file format */
@@ -477,6 +477,9 @@ struct mmsock_info {
 	uint64_t value;     /* units to be taken, those of the dead included */
 	uint64_t max_value; /* 1: a binary one */
 	uint64_t held;      /* units that live owners hold */
+	/* Of what went wrong.  Since 0.2. */
+	uint64_t replaced; /* live handles, as earlier ports were replaced */
+	uint64_t corrupt;  /* calls that found what cannot be; -EBADMSG */
 };
 
 /* What a participant does at the moment. */

@@ -373,6 +373,27 @@ static int give_temp_name(const struct mms_place *place,
 	return r;
 }
 
+/*
+ * The newborn goes on counting the live handles that ports of its name had when
+ * they were replaced.  Who attaches meanwhile is not counted.
+ */
+static int count_replaced(const struct mms_held *old, int fd)
+{
+	const off_t at = MMS_CONTROL_OFFSET +
+			 offsetof(struct mms_control, census) +
+			 offsetof(struct mms_census, replaced);
+	uint64_t count = 0;
+	unsigned slot;
+
+	if (old->validity)
+		return 0;
+	if (pread(old->fd, &count, sizeof(count), at) != sizeof(count))
+		return -EIO;
+	for (slot = 0; slot < old->header.slots; slot++)
+		count += mms_bytes_held(old->fd, MMS_SLOT_BYTE + slot, 1) == 1;
+	return write_at(fd, &count, sizeof(count), at);
+}
+
 /* Put the newborn in the place of what is there, under its admin byte. */
 static int take_the_place(const struct mms_place *place,
 			  struct newborn *newborn, uint32_t type)
@@ -386,6 +407,8 @@ static int take_the_place(const struct mms_place *place,
 		r = mms_header_check_type(&old.header, type);
 	if (!r)
 		r = give_temp_name(place, newborn);
+	if (!r)
+		r = count_replaced(&old, newborn->fd);
 	if (!r &&
 	    renameat(place->dir_fd, newborn->temp, place->dir_fd, place->leaf))
 		r = -errno;

@@ -183,16 +183,25 @@ static void look_at_census(const struct view *view, struct mmsock_info *info)
 	info->takeovers = mms_load(&census->takeovers);
 	info->dropped = mms_load(&census->dropped);
 	info->died = mms_load(&census->died) + info->dead;
+	info->replaced = mms_load(&census->replaced);
+	info->corrupt = mms_load(&census->corrupt);
 }
 
-static unsigned state_of(const struct view *view, const struct stat *status,
+/* Somebody who is about to attach has a slot before he has a row. */
+static bool has_users(struct view *view, const struct mmsock_info *info)
+{
+	return info->participants ||
+	       mms_bytes_held(view->fd, MMS_SLOT_BYTE, view->header.slots) != 0;
+}
+
+static unsigned state_of(struct view *view, const struct stat *status,
 			 const struct mmsock_info *info)
 {
 	uint32_t state = mms_load32(&view->control->signals.state);
 
 	if (state == MMS_CLOSED || state == MMS_REPLACED || !status->st_nlink)
 		return MMSOCK_STATE_REMOVED;
-	if (info->dead && !info->participants && !info->used_bytes)
+	if (info->dead && !info->used_bytes && !has_users(view, info))
 		return MMSOCK_STATE_STALE;
 	return MMSOCK_STATE_OK;
 }

@@ -5,9 +5,10 @@
  * Everything that two programs must agree on to share a port, and nothing else:
  * no functions, no pointers, no type of any libc.  A change of anything here is
  * a new MMS_LAYOUT_VERSION, a new row in mmsock-port(5) and a new expectation
- * in tests/abi/layout.txt; only what is used by a new type, where others have
- * zeroes, needs no version, since who does not know the type refuses the file.
- * A freed offset is never used again.
+ * in tests/abi/layout.txt.  Two things need no version: what is used by a new type
+ * only, where others have zeroes, since who does not know the type refuses the
+ * file; and a count for people to look at, where older files have zeroes, since
+ * nobody goes by it.  A freed offset is never used again.
  *
  *   offset   size     what               written by
  *        0   4096     struct mms_header  the creator, before the port has a name
@@ -189,6 +190,9 @@ struct mms_census {
 	alignas(8) _Atomic uint64_t late_wakes;   /* of those who have left */
 	alignas(8) _Atomic uint64_t dropped;      /* messages; 0 on a queue */
 	alignas(8) _Atomic uint64_t boot_id[2];   /* of the last attach */
+	/* Counts that came later; 0 in older files. */
+	alignas(8) _Atomic uint64_t replaced; /* handles, with earlier ports */
+	alignas(8) _Atomic uint64_t corrupt; /* calls that met what cannot be */
 };
 
 struct mms_control {
@@ -212,6 +216,8 @@ static_assert(offsetof(struct mms_signals, data) == 8, "layout");
 static_assert(offsetof(struct mms_signals, space) == 16, "layout");
 static_assert(offsetof(struct mms_signals, peers) == 24, "layout");
 static_assert(offsetof(struct mms_census, boot_id) == 72, "layout");
+static_assert(offsetof(struct mms_census, replaced) == 88, "layout");
+static_assert(offsetof(struct mms_census, corrupt) == 96, "layout");
 static_assert(offsetof(struct mms_control, send) == 0, "layout");
 static_assert(offsetof(struct mms_control, recv) == 128, "layout");
 static_assert(offsetof(struct mms_control, signals) == 256, "layout");

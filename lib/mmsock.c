@@ -46,6 +46,9 @@ int mms_leave_failed(struct mmsock *handle, int error)
 {
 	if (error == -EINTR)
 		mms_interrupt_reported(&handle->interrupt);
+	/* Once a call, and never a repair: who scribbles gains nothing by it. */
+	if (error == -EBADMSG)
+		mms_add(&handle->port.control->census.corrupt, 1);
 	return mms_failed(error);
 }
 

@@ -345,6 +345,8 @@ static int enter(struct mms_port *port, const struct mms_place *place)
 	r = check_contents(port);
 	if (!r)
 		r = mms_peer_enter(port);
+	if (r == -EBADMSG)
+		mms_add(&port->control->census.corrupt, 1);
 	if (r)
 		return r;
 	r = check_name(port, place);

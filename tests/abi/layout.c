@@ -78,6 +78,8 @@ static void print_control(void)
 	MEMBER(census, late_wakes);
 	MEMBER(census, dropped);
 	MEMBER(census, boot_id);
+	MEMBER(census, replaced);
+	MEMBER(census, corrupt);
 	MEMBER(control, send);
 	MEMBER(control, recv);
 	MEMBER(control, signals);

@@ -249,7 +249,7 @@ sleeps_for() {
 		run -0 t mmsock-ls "$option" p
 		like "$output" " $sender +mmsock-send +send "
 		like "$output" " $PID +mmsock-recv +recv "
-		is "${#lines[@]}" 3
+		is "${#lines[@]}" 5
 	done
 	run -0 t mmsock-ls -v -r --noheadings -o PID,SENT,SENTBYTES,RECVD p
 	like "$output" "(^|"$'\n'")$sender 3 3 0($|"$'\n'")"
@@ -282,6 +282,37 @@ sleeps_for() {
 	mmsock-create p
 	run -0 t mmsock-ls -v --noheadings p
 	is "$output" ""
+}
+
+@test "-v shows first how the ports fared, but to scripts" {
+	mmsock-create p
+	ready mmsock-recv p
+	mmsock-create --overwrite p
+	mmsock-create -E q
+	run -0 t mmsock-ls -v p
+	is "${lines[0]}" \
+		"NAME STATE DIED TAKEOVERS LATEWAKES REPLACED CORRUPT"
+	is "$(tr -s ' ' <<<"${lines[1]}")" "p ok 0 0 0 1 0"
+	run -0 t mmsock-ls -J -v p
+	is "$(json '.ports[].replaced')" 1
+	is "$(json '.participants | length')" 0
+	ready mmsock-recv p
+	run -0 t mmsock-ls -r -v p
+	is "${lines[0]%% *}" PORT
+	run -0 t mmsock-ls --noheadings -v p
+	is "${#lines[@]}" 1
+	shows p REPLACED 1
+	shows q REPLACED 0
+}
+
+@test "CORRUPT counts calls that met what cannot be" {
+	mmsock-create -b 4K p
+	mmsock-send p x
+	# The mark of the first record.
+	printf '\1' | dd of="$MMSOCK_DIR/p" bs=1 seek=16391 conv=notrunc \
+		status=none
+	run -70 mmsock-recv -c 1 p
+	shows p CORRUPT 1
 }
 
 @test "-v of a damaged port gives 70, of another version 76" {

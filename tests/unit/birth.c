@@ -294,6 +294,30 @@ static void test_overwrite(void)
 	CHECK_INT(count_entries(dir), 1);
 }
 
+/* The new port knows how many live handles its predecessors had. */
+static void test_count_replaced(void)
+{
+	struct mmsock *handles[3];
+
+	fresh_dir();
+	handles[0] = open_as("p", MMSOCK_SENDER);
+	handles[1] = open_as("p", MMSOCK_RECEIVER);
+	CHECK_INT(inspect("p").replaced, 0);
+	CHECK_INT(try_open("p", MMSOCK_CREATE_NEW_OVERWRITE), 0);
+	CHECK_INT(inspect("p").replaced, 2);
+	handles[2] = open_as("p", MMSOCK_SENDER);
+	CHECK_INT(try_open("p", MMSOCK_CREATE_NEW_OVERWRITE), 0);
+	CHECK_INT(inspect("p").replaced, 3);
+	CHECK_INT(try_open("p", MMSOCK_CREATE_NEW_OVERWRITE), 0);
+	CHECK_INT(inspect("p").replaced, 3);
+	mmsock_close(handles[0]);
+	mmsock_close(handles[1]);
+	mmsock_close(handles[2]);
+	CHECK_INT(mmsock_remove("p", NULL, MMSOCK_REMOVE_UNUSED), 0);
+	CHECK_INT(try_open("p", MMSOCK_CREATE_NEW_OVERWRITE), 0);
+	CHECK_INT(inspect("p").replaced, 0);
+}
+
 static void test_overwrite_damaged(void)
 {
 	const char *path = join(fresh_dir(), "p");
@@ -506,6 +530,7 @@ static const struct check_case cases[] = {
 	 test_full},
 	{"an existing port is not touched", test_exists},
 	{"overwriting puts a new port in the old one's place", test_overwrite},
+	{"handles whose port is replaced are counted", test_count_replaced},
 	{"overwriting heals a damaged port", test_overwrite_damaged},
 	{"no two ports have the same id", test_distinct_ids},
 	{"file systems without nameless files will do", test_no_tmpfile},

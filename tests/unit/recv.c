@@ -944,6 +944,7 @@ static void test_bad_record(void)
 	memset(handle->port.ring.data, 0, 8);
 	send_text(handle, "good again");
 	expect_text(handle, "good again");
+	CHECK_INT(inspect("p").corrupt, 4 * CHECK_COUNT(headers));
 	mmsock_run_free(run);
 	mmsock_close(handle);
 }
