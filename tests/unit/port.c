@@ -508,7 +508,10 @@ static void expect_undecided(void (*hide)(const char *dir))
 
 static void move_directory(const char *dir)
 {
-	CHECK(!rename(dir, join(getenv("MMSOCK_TEST_SHM"), "moved")));
+	char moved[4096];
+
+	snprintf(moved, sizeof(moved), "%s-moved", dir);
+	CHECK(!rename(dir, moved));
 }
 
 static void put_another_there(const char *dir)
