@@ -432,6 +432,7 @@ lint-own: all
 	$(Q)tests/lint/exports.sh $(SHARED)
 	$(Q)tests/lint/lists.sh $(SOURCES) $(TEST_SOURCES) $(HEADERS) \
 		$(PAGES) $(BATS_FILES) $(COMPLETIONS) $(MODEL_FILES)
+	$(Q)tests/lint/promises.sh
 step = @printf '  %-4s %s\n' LINT $1
 
 format: ## lay out all C files
