@@ -752,6 +752,7 @@ static void test_positions(void)
 	}
 	control->recv.at = 0;
 	CHECK_INT(try_open("p", MMSOCK_CONNECT_TO_EXISTING), 0);
+	CHECK_INT(inspect("p").corrupt, CHECK_COUNT(values));
 }
 
 static const struct check_case cases[] = {
