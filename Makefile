@@ -222,9 +222,17 @@ $(BUILD)/obj/tests/%.o: tests/%.c
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(STATIC) $(TEST_LIBS) $(LDFLAGS)
+	$(Q)$(LINK) -fno-lto -o $@ $(filter %.o,$^) $(STATIC) $(TEST_LIBS) $(LDFLAGS)
 $(BUILD)/tests/unit/wait $(BUILD)/tests/unit/lock: \
 	$(BUILD)/obj/tests/unit/fake_futex.o
+# The library as it is released, optimised as one unit: once, and not anew with
+# each program, which would take as long as all the rest.
+RELEASED = $(BUILD)/lib/libmmsock.o
+$(RELEASED): $(LIB_OBJS)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O3 $(LTO) $(if $(LTO),-flinker-output=nolto-rel) -r -o $@ $^
+$(FAULT_BINS): $(RELEASED)
 # Bound at once: who is stepped shall not step through the dynamic linker.
 $(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/inject.o \
 	$(BUILD)/obj/tests/fault/step.o
