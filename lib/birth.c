@@ -187,14 +187,19 @@ static int make_temp_name(char name[TEMP_NAME_SIZE])
 	return r;
 }
 
-static bool has_name(const struct mms_place *place, int fd, const char *name)
+/* 0 if the file has the name; -EAGAIN, or why it cannot be told. */
+static int check_name(const struct mms_place *place, int fd, const char *name)
 {
 	struct stat named;
 	struct stat ours;
 
-	return !fstat(fd, &ours) &&
-	       !fstatat(place->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) &&
-	       named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
+	if (fstat(fd, &ours))
+		return -errno;
+	if (fstatat(place->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? -EAGAIN : -errno;
+	return named.st_dev == ours.st_dev && named.st_ino == ours.st_ino
+		       ? 0
+		       : -EAGAIN;
 }
 
 static void bury(const struct mms_place *place, struct newborn *newborn)
@@ -221,8 +226,8 @@ static int try_named(const struct mms_place *place, struct newborn *newborn)
 		return -errno;
 	memcpy(newborn->temp, temp, sizeof(temp));
 	r = mms_byte_take(newborn->fd, MMS_ADMIN_BYTE);
-	if (!r && !has_name(place, newborn->fd, temp))
-		r = -EAGAIN;
+	if (!r)
+		r = check_name(place, newborn->fd, temp);
 	if (r)
 		bury(place, newborn);
 	return r;

@@ -45,6 +45,8 @@ refused_everywhere() {
 	before=$(picture "$entry")
 	while read -r wanted command; do
 		[[ $wanted == 73 || -z ${2-} ]] || wanted=$2
+		# Before a new port meets the entry, it is made in the folder.
+		[[ $wanted != 73 || -w ${entry%/*} ]] || wanted=77
 		# shellcheck disable=SC2046,SC2059
 		LIMIT=5 run --separate-stderr t \
 			mmsock-$(printf "$command" "$entry") </dev/null
