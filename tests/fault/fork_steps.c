@@ -7,7 +7,7 @@
  * parent goes on or is killed; who executes another program has left, and what it
  * held is taken over while it lives on; closefrom(3) goes unnoticed.
  *
- * Places as in port_steps.c.
+ * Places as in port_steps.c; where a thread forks beside, 49 apart at best.
  */
 #include <limits.h>
 #include <poll.h>
@@ -152,7 +152,7 @@ static void fork_beside_here(struct step *step)
 	struct pollfd report = {.fd = kin.report[0], .events = POLLIN};
 
 	CHECK_INT(write(kin.poke[1], "", 1), 1);
-	while (!poll(&report, 1, 20) && step_forward(step, 50))
+	while (!poll(&report, 1, 2) && step_forward(step, 50))
 		;
 	if (!step->ended)
 		await_report();
@@ -215,6 +215,8 @@ static void strike_everywhere(enum victim_work kind, enum deed what)
 	trace = victim_record();
 	victim_also = listen_for_signal;
 	stride = victim_stride(97);
+	if (deed == FORK_BESIDE && stride < 49)
+		stride = 49;
 	while (!strike_at(&trace, place, &count) || place < trace.count)
 		place = step_place_after(&trace, place, stride);
 	printf("# done %lu times in %lu instructions\n", count, trace.count);
