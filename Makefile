@@ -21,11 +21,11 @@ COMPDIR = $(PREFIX)/share/bash-completion/completions
 PCDIR = $(LIBDIR)/pkgconfig
 
 # What there is: sorted, every file by its name, none by a pattern.
-LIB = admin birth error futex header inspect lock mmsock name peer port recv \
-	ring run sem send units wait watch \
+LIB = admin birth call caller error futex header inspect lane lock mmsock name peer port \
+	recv ring run sem send serve service units wait watch \
 	# EOL
-LIB_HEADERS = admin atomic birth copy deadline error futex handle header \
-	inspect layout lock name peer port ring run units wait \
+LIB_HEADERS = admin atomic birth caller copy deadline error futex handle header \
+	inspect lane layout lock name peer port ring run service units wait \
 	# EOL
 TOOLS = bench cat create ls recv rm sem send \
 	# EOL
@@ -60,7 +60,7 @@ BIN_HEADERS = cat columns command framing inlet make outlet participants \
 	ports pour progress relay select sinks stream taker team tool users values \
 	# EOL
 UNIT = admin bench_histogram bench_result birth error futex header inspect \
-	lock mmsock name peer port recv ring run sem send units wait watch \
+	lock mmsock name peer port recv ring run sem send service units wait watch \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL

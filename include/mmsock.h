@@ -47,7 +47,7 @@ extern "C" {
 #define MMSOCK_API
 #endif
 
-#define MMSOCK_VERSION "0.2.0"
+#define MMSOCK_VERSION "0.3.0"
 
 /* A handle on an open port; made by mmsock_open(). */
 struct mmsock;
@@ -73,13 +73,18 @@ enum mmsock_role {
 	MMSOCK_RECEIVER = 2,
 	/* Of semaphores, for those who look: handles in the two modes. */
 	MMSOCK_OWNER = 4,
-	MMSOCK_PLAIN = 8
+	MMSOCK_PLAIN = 8,
+	/* Of services; one of them, alone. */
+	MMSOCK_CLIENT = 16,
+	MMSOCK_SERVER = 32
 };
 
 /* Port types.  The file format has room for others. */
 enum mmsock_type {
 	/* Each message goes to exactly one receiver. */
 	MMSOCK_QUEUE = 1,
+	/* Requests, and to each a reply: see "Services" below. */
+	MMSOCK_RPC = 3,
 	/* No port, and not to be given to mmsock_open(). */
 	MMSOCK_SEMAPHORE = 4
 };
@@ -118,18 +123,22 @@ struct mmsock_options {
 	unsigned flags;  /* enum mmsock_flag, added up; open only */
 	int64_t spin_ns; /* how long a wait may spin before it sleeps */
 	/* The rest describes a new port and is not looked at for an old one. */
-	unsigned type;        /* enum mmsock_type; 0: MMSOCK_QUEUE */
-	unsigned slots;       /* most participants at a time; 0: 64 */
+	unsigned type; /* enum mmsock_type; 0: MMSOCK_QUEUE */
+	/* Most participants at a time; 0: 64, of a service 32 beside clients. */
+	unsigned slots;
 	uint64_t ring_bytes;  /* rounded up to a power of two; 0: 1 MiB */
 	uint64_t max_message; /* largest message; 0: half the ring */
 	unsigned permissions; /* of the file, not masked by umask; 0: 0600 */
 	int64_t group;        /* group id of the file; -1: as it falls */
+	/* Of a service.  Since 0.3. */
+	unsigned clients;     /* most clients at a time; 0: 32 */
+	uint64_t reply_bytes; /* largest reply; 0: 64 KiB */
 };
 
 #define MMSOCK_OPTIONS_INIT                                                    \
 	{                                                                      \
 		sizeof(struct mmsock_options), NULL, 0, 0, 0,                  \
-			MMSOCK_SPIN_ADAPTIVE, 0, 0, 0, 0, 0, -1                \
+			MMSOCK_SPIN_ADAPTIVE, 0, 0, 0, 0, 0, -1, 0, 0          \
 	}
 
 /* Limits of what can be created. */
@@ -444,7 +453,7 @@ enum mmsock_state {
  * 0 is never.
  */
 struct mmsock_info {
-	size_t size;      /* that of 0.1, without value and on, will do */
+	size_t size;      /* that of an earlier version will do */
 	unsigned state;   /* enum mmsock_state */
 	unsigned type;    /* enum mmsock_type */
 	unsigned layout;  /* version of the file format */
@@ -480,6 +489,13 @@ struct mmsock_info {
 	/* Of what went wrong.  Since 0.2. */
 	uint64_t replaced; /* live handles, as earlier ports were replaced */
 	uint64_t corrupt;  /* calls that found what cannot be; -EBADMSG */
+	/* Of a service, where senders are clients and receivers servers.  Since
+	 * 0.3. */
+	unsigned clients;    /* most at a time; slots is of both kinds */
+	uint64_t lane_bytes; /* of each client's reply ring */
+	uint64_t max_reply;  /* largest reply */
+	uint64_t calls;      /* of live clients, in flight */
+	uint64_t requests;   /* taken by live servers, not answered */
 };
 
 /* What a participant does at the moment. */
@@ -499,7 +515,9 @@ enum mmsock_object {
 	MMSOCK_SEND_END = 3,
 	MMSOCK_RECV_END = 4,
 	MMSOCK_PEERS = 5,
-	MMSOCK_UNITS = 6
+	MMSOCK_UNITS = 6,
+	MMSOCK_REPLY = 7,    /* a client waits for one */
+	MMSOCK_REPLY_END = 8 /* of a lane, which a server replies through */
 };
 
 /* A participant as seen from outside; set size first, as above. */
@@ -520,6 +538,9 @@ struct mmsock_peer {
 	uint64_t late_wakes;
 	int64_t blocked_ns; /* time spent waiting beyond the first poll */
 	uint64_t held;      /* units of a semaphore.  Since 0.2. */
+	/* Of services.  Since 0.3. */
+	uint64_t calls;      /* in flight, or taken and not answered */
+	int64_t calls_since; /* the oldest of them, wall clock, to 4 ms */
 };
 
 /*
@@ -580,6 +601,215 @@ MMSOCK_API const char *mmsock_error_text(int error);
 
 /* mmsock_version - version of the library in use.  Since 0.1. */
 MMSOCK_API const char *mmsock_version(void);
+
+/*
+ * Services: request and reply
+ *
+ * A port of type MMSOCK_RPC carries requests from clients to servers and to each
+ * request one reply, back to the client who sent it.  Any number of servers,
+ * processes or threads with a handle each, share the requests; each request is
+ * taken by one of them.  Every client has a reply ring of its own, its lane.
+ *
+ * A request is executed at most once, and nothing is ever sent again.  Whoever
+ * calls is told in time what has become of it:
+ *
+ *   a reply          the server answered
+ *   -EREMOTEIO       the server answered with an error: mmsock_call_status(),
+ *                    and its text is that of mmsock_error_text()
+ *   -ECONNREFUSED    nobody serves the port; the request was not and will not be
+ *                    executed
+ *   -EOWNERDEAD      the server that had taken it died or left; it may have been
+ *                    executed in part
+ *   -ETIMEDOUT       it may or may not be executed; a late reply is dropped
+ *
+ * Servers come and go behind a port, and its clients stay attached.
+ *
+ * A handle is opened by mmsock_open() with the role MMSOCK_CLIENT or
+ * MMSOCK_SERVER (one of them, given in the options), and on a new port with the
+ * type MMSOCK_RPC.  It belongs to one thread at a time.
+ */
+
+/* Calls that a client can have in flight, and requests a server unanswered. */
+#define MMSOCK_CALLS_MAX    64U
+#define MMSOCK_REQUESTS_MAX 16U
+
+/*
+ * mmsock_call - send a request and wait for its reply
+ *
+ * Returns the reply's length, which may be 0.  The time-out holds for both.  With
+ * 0 it never waits for room, nor for the reply, so that it is of no use but
+ * to find out whether somebody serves.
+ *
+ * Errors: those above, after which nothing is in flight any more; -EMSGSIZE the
+ * request is larger than mmsock_max_message(), or the reply larger than @size (it
+ * is lost then) or than mmsock_max_reply() (the server was told, too); -ENOBUFS
+ * the reply did not fit beside others that were not collected, or
+ * MMSOCK_CALLS_MAX calls are in flight; -EAGAIN, -EINTR, -EBUSY, -EIDRM, -ESTALE,
+ * -EBADMSG, -EPERM, -EDEADLK, -ECHILD as for mmsock_send().
+ *
+ * Since 0.3.
+ */
+MMSOCK_API ssize_t mmsock_call(struct mmsock *handle, const void *request,
+			       size_t length, void *buffer, size_t size,
+			       int64_t timeout_ns);
+
+/*
+ * mmsock_call_send, mmsock_call_recv - send now, collect later
+ *
+ * mmsock_call_send() sends a request and names it in *@ret_call, a number that is
+ * never 0 and never comes back on this handle.  mmsock_call_recv() waits for the reply to
+ * *@call, or, where that is 0, for whichever call ends first, and sets *@call to
+ * it.  Replies may be collected in any order; one that is not yet asked for is
+ * kept in memory.  Errors as for mmsock_call(); with -EMSGSIZE (@size is too
+ * small), -ETIMEDOUT, -EAGAIN, -EINTR and -EBADMSG the call goes on and can be
+ * asked for again; with others it has ended.  -EINVAL there is no such call, or
+ * none at all.
+ *
+ * Since 0.3.
+ */
+MMSOCK_API int mmsock_call_send(struct mmsock *handle, const void *request,
+				size_t length, uint64_t *ret_call,
+				int64_t timeout_ns);
+MMSOCK_API ssize_t mmsock_call_recv(struct mmsock *handle, uint64_t *call,
+				    void *buffer, size_t size,
+				    int64_t timeout_ns);
+
+/*
+ * mmsock_call_reserve, mmsock_call_commit - send a request without a copy
+ *
+ * As mmsock_reserve() and mmsock_commit(): the handle holds the sending end in
+ * between, and mmsock_cancel() gives it back.  Since 0.3.
+ */
+MMSOCK_API int mmsock_call_reserve(struct mmsock *handle, size_t length,
+				   void **ret_buffer, int64_t timeout_ns);
+MMSOCK_API int mmsock_call_commit(struct mmsock *handle, size_t length,
+				  uint64_t *ret_call);
+
+/*
+ * mmsock_call_peek, mmsock_call_release - collect a reply without a copy
+ *
+ * mmsock_call_peek() lends the reply in *@ret_reply until mmsock_call_release(),
+ * which ends the call, or mmsock_cancel(), after which it can be asked for again.
+ * Nobody waits for either, but the lane is not emptied in between.  Errors as for
+ * mmsock_call_recv().  Since 0.3.
+ */
+MMSOCK_API ssize_t mmsock_call_peek(struct mmsock *handle, uint64_t *call,
+				    const void **ret_reply, int64_t timeout_ns);
+MMSOCK_API int mmsock_call_release(struct mmsock *handle);
+
+/*
+ * mmsock_call_cancel - give a call up
+ *
+ * 1 if no server had taken the request, which now nobody will; 0 if one had; its
+ * reply is dropped.  -EINVAL there is no such call.  Since 0.3.
+ */
+MMSOCK_API int mmsock_call_cancel(struct mmsock *handle, uint64_t call);
+
+/* mmsock_call_count - calls in flight, or not yet collected.  Since 0.3. */
+MMSOCK_API unsigned mmsock_call_count(const struct mmsock *handle);
+
+/* mmsock_call_status - status of the last -EREMOTEIO on this handle.  Since 0.3. */
+MMSOCK_API int mmsock_call_status(const struct mmsock *handle);
+
+/* mmsock_max_reply - largest reply that a service's lanes take.  Since 0.3. */
+MMSOCK_API uint64_t mmsock_max_reply(const struct mmsock *handle);
+
+/* A request that was taken, to be replied to on the handle that took it. */
+struct mmsock_request {
+	uint64_t call;   /* number, of this client and those before it */
+	uint32_t client; /* slot */
+	uint32_t place;  /* of the library */
+};
+
+/*
+ * mmsock_serve_recv - take a request
+ *
+ * Copies the oldest request into @buffer, returns its length, and describes it in
+ * *@ret_request.  Until it is replied to, the caller waits and can see who has it.
+ * Up to MMSOCK_REQUESTS_MAX requests may be open on a handle, and be replied to in
+ * any order.  There is no end of stream: clients may always come.
+ *
+ * Errors: -EMSGSIZE @size is too small, and the request stays; -ENOBUFS too many
+ * are open; -EAGAIN, -ETIMEDOUT, -EINTR, -EBUSY, -EIDRM, -ESTALE, -EBADMSG,
+ * -EPERM, -EDEADLK, -ECHILD as for mmsock_recv().
+ *
+ * Since 0.3.
+ */
+MMSOCK_API ssize_t mmsock_serve_recv(struct mmsock *handle, void *buffer,
+				     size_t size,
+				     struct mmsock_request *ret_request,
+				     int64_t timeout_ns);
+
+/*
+ * mmsock_serve_peek, mmsock_serve_release - take a request without a copy
+ *
+ * As mmsock_peek() and mmsock_release(): in between the handle holds the receiving
+ * end, so that other servers wait; parse it and release it, then work.
+ * mmsock_serve_release() gives -ECONNRESET where the caller has given it up in
+ * between: it must not be executed then.  Since 0.3.
+ */
+MMSOCK_API ssize_t mmsock_serve_peek(struct mmsock *handle,
+				     const void **ret_request,
+				     int64_t timeout_ns);
+MMSOCK_API int mmsock_serve_release(struct mmsock *handle,
+				    struct mmsock_request *ret_request);
+
+/*
+ * mmsock_reply, mmsock_reply_error - answer a request
+ *
+ * mmsock_reply() sends @length bytes, mmsock_reply_error() a status, which is the
+ * server's own affair, and a text of up to 1000 bytes (more is cut; it may be
+ * NULL).  A server never waits for a client, only for another server that is
+ * replying to the same one: that is what the time-out is for.
+ *
+ * The request is closed by success and by: -ECONNRESET the caller is gone or no
+ * longer waits; -EMSGSIZE larger than mmsock_max_reply(), the caller is told;
+ * -ENOBUFS his lane is full of replies that he has not collected, he is told.  It
+ * stays open with -ETIMEDOUT, -EAGAIN, -EBUSY, -EINTR.  -EINVAL it is not open on
+ * this handle; -EIDRM, -ESTALE, -EBADMSG, -EPERM, -EDEADLK, -ECHILD.
+ *
+ * Since 0.3.
+ */
+MMSOCK_API int mmsock_reply(struct mmsock *handle,
+			    const struct mmsock_request *request,
+			    const void *reply, size_t length,
+			    int64_t timeout_ns);
+MMSOCK_API int mmsock_reply_error(struct mmsock *handle,
+				  const struct mmsock_request *request,
+				  int status, const char *text,
+				  int64_t timeout_ns);
+
+/*
+ * mmsock_reply_reserve, mmsock_reply_commit - reply without a copy
+ *
+ * Lends @length bytes of the caller's lane, of which the first @length of
+ * mmsock_reply_commit() are sent.  In between other servers cannot reply to the same
+ * client.  mmsock_cancel() gives the lane back and leaves the request open.  Errors
+ * as for mmsock_reply().  Since 0.3.
+ */
+MMSOCK_API int mmsock_reply_reserve(struct mmsock *handle,
+				    const struct mmsock_request *request,
+				    size_t length, void **ret_buffer,
+				    int64_t timeout_ns);
+MMSOCK_API int mmsock_reply_commit(struct mmsock *handle, size_t length);
+
+/*
+ * mmsock_request_wanted - does the caller still wait?
+ *
+ * 1 or 0; asks the kernel whether the client is alive, so for long work now and
+ * then.  -EINVAL it is not open on this handle; -EPERM, -EDEADLK, -ECHILD.
+ * Since 0.3.
+ */
+MMSOCK_API int mmsock_request_wanted(struct mmsock *handle,
+				     const struct mmsock_request *request);
+
+/*
+ * mmsock_request_pid - process id of the client, in its own pid namespace
+ *
+ * Or an error as above.  Since 0.3.
+ */
+MMSOCK_API int mmsock_request_pid(struct mmsock *handle,
+				  const struct mmsock_request *request);
 
 /*
  * Semaphores

@@ -64,6 +64,7 @@
 #include "error.h"
 #include "header.h"
 #include "inspect.h"
+#include "lane.h"
 #include "mmsock.h"
 #include "peer.h"
 #include "port.h"
@@ -111,22 +112,29 @@ void mms_admin_release(struct mms_held *held)
 
 void mms_admin_mark(const struct mms_held *held, uint32_t state)
 {
+	const struct mms_header *header = &held->header;
 	struct mms_control *control;
+	size_t length;
 	void *map;
 
 	/* Nobody can be attached to what cannot be opened. */
 	if (held->validity)
 		return;
-	map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
-		   held->fd, MMS_CONTROL_OFFSET);
+	length = (size_t)(header->ring_offset - MMS_CONTROL_OFFSET);
+	map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, held->fd,
+		   MMS_CONTROL_OFFSET);
 	/* They find out by themselves within a second. */
 	if (map == MAP_FAILED)
 		return;
 	control = map;
 	/* [S2] pairs with [S1], [M1]: from READY, once. */
 	mms_cas32(&control->signals.state, MMS_READY, state);
-	mms_port_wake_all(control);
-	munmap(map, sizeof(*control));
+	mms_port_wake_all(control,
+			  (void *)((unsigned char *)map +
+				   mms_lanes_offset(header) -
+				   MMS_CONTROL_OFFSET),
+			  header->clients);
+	munmap(map, length);
 }
 
 static void sweep_one(int dir_fd, const char *name)

@@ -32,12 +32,17 @@
 #include "deadline.h"
 #include "error.h"
 #include "header.h"
+#include "lane.h"
 #include "peer.h"
 #include "port.h"
 
 #define DEFAULT_RING        UINT64_C(1048576)
 #define DEFAULT_SLOTS       64U
 #define DEFAULT_SEM_SLOTS   256U
+#define DEFAULT_CLIENTS     32U
+#define DEFAULT_SERVERS     32U
+#define DEFAULT_REPLY       UINT64_C(65536)
+#define LEAST_REPLY         UINT64_C(1024)
 #define DEFAULT_PERMISSIONS 0600U
 #define TEMP_NAME_SIZE      (sizeof(MMS_TEMP_PREFIX) + 16)
 
@@ -64,7 +69,8 @@ static uint64_t power_of_two_from(uint64_t number)
 	return power;
 }
 
-static int plan_ring(const struct mmsock_options *options,
+/* @word: what a record begins with, beside the message. */
+static int plan_ring(const struct mmsock_options *options, uint64_t word,
 		     struct mms_header *header)
 {
 	uint64_t ring =
@@ -79,15 +85,62 @@ static int plan_ring(const struct mmsock_options *options,
 		most = MMS_RECORD_LENGTH;
 	header->ring_bytes = ring;
 	header->max_message =
-		options->max_message ? options->max_message : ring / 2;
+		options->max_message ? options->max_message + word : ring / 2;
 	if (!options->max_message && header->max_message > most)
 		header->max_message = most;
-	if (header->max_message > most)
+	if (options->max_message > most - word)
 		return mms_fail(-EINVAL,
 				"a ring of %llu bytes takes messages of at "
 				"most %llu",
 				(unsigned long long)ring,
+				(unsigned long long)(most - word));
+	return 0;
+}
+
+/* Every lane takes the text of an error, too. */
+static int plan_lanes(const struct mmsock_options *options,
+		      struct mms_header *header)
+{
+	uint64_t reply =
+		options->reply_bytes ? options->reply_bytes : DEFAULT_REPLY;
+	uint64_t most = MMS_RECORD_LENGTH - MMS_CALL_WORD;
+
+	if (reply > most)
+		return mms_fail(-EINVAL, "a reply has at most %llu bytes",
 				(unsigned long long)most);
+	if (reply < LEAST_REPLY)
+		reply = LEAST_REPLY;
+	header->clients = options->clients ? options->clients : DEFAULT_CLIENTS;
+	if (header->clients >= MMSOCK_SLOTS_MAX)
+		return mms_fail(-EINVAL, "a service has at most %u clients",
+				MMSOCK_SLOTS_MAX - 1);
+	header->max_reply = MMS_CALL_WORD + reply;
+	header->lane_bytes =
+		power_of_two_from(mms_record_size(header->max_reply) +
+				  MMS_LANE_MARGIN + MMS_HEADER_SIZE);
+	return 0;
+}
+
+static int plan_slots(const struct mmsock_options *options,
+		      const struct mms_header *header, unsigned *ret_slots)
+{
+	unsigned slots = options->slots;
+
+	if (header->type != MMS_TYPE_RPC) {
+		*ret_slots = slots ? slots : DEFAULT_SLOTS;
+		return 0;
+	}
+	if (!slots) {
+		slots = header->clients + DEFAULT_SERVERS;
+		if (slots > MMSOCK_SLOTS_MAX)
+			slots = MMSOCK_SLOTS_MAX;
+	}
+	if (slots <= header->clients)
+		return mms_fail(-EINVAL,
+				"%u slots leave none for servers beside %u "
+				"clients",
+				slots, header->clients);
+	*ret_slots = slots;
 	return 0;
 }
 
@@ -111,30 +164,38 @@ static int complete_plan(struct mms_plan *plan, unsigned slots)
 	header->slots = slots;
 	header->row_bytes = sizeof(struct mms_row);
 	header->created_ns = mms_clock_ns(CLOCK_REALTIME);
-	header->ring_offset = round_up(
-		MMS_ROWS_OFFSET + slots * sizeof(struct mms_row), MMS_PAGE);
-	header->file_bytes = header->ring_offset + header->ring_bytes;
+	header->ring_offset = round_up(header->type == MMS_TYPE_RPC
+					       ? mms_desks_end(header)
+					       : mms_lanes_offset(header),
+				       MMS_PAGE);
+	header->file_bytes = header->ring_offset + header->ring_bytes +
+			     header->clients * header->lane_bytes;
 	return 0;
 }
 
 int mms_birth_plan(const struct mmsock_options *options,
 		   struct mms_plan *ret_plan)
 {
+	bool rpc = options->type == MMS_TYPE_RPC;
 	struct mms_plan plan = {
-		.header.type = MMS_TYPE_QUEUE,
+		.header.type = rpc ? MMS_TYPE_RPC : MMS_TYPE_QUEUE,
 		.header.engine = MMS_ENGINE_RING,
 		.permissions = options->permissions,
 		.group = options->group,
 	};
-	int r = plan_ring(options, &plan.header);
+	unsigned slots = 0;
+	int r;
 
-	if (r)
-		return r;
-	if (options->type && options->type != MMS_TYPE_QUEUE)
+	if (options->type && options->type != plan.header.type)
 		return mms_fail(-EINVAL, "port type %u is not known",
 				options->type);
-	r = complete_plan(&plan,
-			  options->slots ? options->slots : DEFAULT_SLOTS);
+	r = plan_ring(options, rpc ? MMS_CALL_WORD : 0, &plan.header);
+	if (!r && rpc)
+		r = plan_lanes(options, &plan.header);
+	if (!r)
+		r = plan_slots(options, &plan.header, &slots);
+	if (!r)
+		r = complete_plan(&plan, slots);
 	if (!r)
 		*ret_plan = plan;
 	return r;
@@ -293,7 +354,7 @@ static int fill_in(int fd, const struct mms_plan *plan)
 	if (r)
 		return r;
 	mms_boot_id(header.boot_id);
-	header.check = mms_header_check(&header);
+	mms_header_seal(&header);
 	mms_store32(&control.signals.state, MMS_READY);
 	mms_store(&control.census.boot_id[0], header.boot_id[0]);
 	mms_store(&control.census.boot_id[1], header.boot_id[1]);

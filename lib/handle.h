@@ -20,9 +20,15 @@
 /* What is lent to the caller, between reserve and commit or peek and release. */
 enum mms_loan {
 	MMS_NO_LOAN = 0,
-	MMS_LOAN_SPACE,  /* the sending end is held */
-	MMS_LOAN_MESSAGE /* the receiving end is held */
+	MMS_LOAN_SPACE,       /* the sending end is held */
+	MMS_LOAN_MESSAGE,     /* the receiving end is held */
+	MMS_LOAN_CALL,        /* as space, for a request */
+	MMS_LOAN_REQUEST,     /* as message, of a service */
+	MMS_LOAN_REPLY_SPACE, /* a lane's sending end is held */
+	MMS_LOAN_REPLY        /* a reply; nothing is held */
 };
+
+struct mms_caller;
 
 struct mmsock {
 	struct mms_port port;
@@ -47,6 +53,12 @@ struct mmsock {
 	struct mms_budget
 		impatience; /* for locks, which are held for moments */
 	struct mms_locker locker;
+	struct mms_caller *caller; /* of a client; see call.c */
+	uint32_t open_requests;    /* of a server: places on his desk, */
+	uint64_t notes[MMS_NOTES]; /* and what stands there */
+	unsigned loan_client;      /* whose lane is lent */
+	unsigned loan_place;       /* and which request it is for */
+	uint64_t loan_number;
 };
 
 /* How a handle is to be opened, on a port or on a semaphore. */
@@ -162,8 +174,9 @@ int64_t mms_limit_deadline(struct mms_limit *limit);
  * Take the lock of an end, repair what a dead owner left.  0, -errno; -EBUSY
  * and not -ETIMEDOUT for a call that does not wait.
  */
-int mms_hold_end(struct mmsock *handle, struct mms_end *end, unsigned object,
-		 struct mms_limit *limit, uint64_t *ret_word);
+int mms_hold_end(struct mmsock *handle, struct mms_ring *ring,
+		 struct mms_end *end, unsigned object, struct mms_limit *limit,
+		 uint64_t *ret_word);
 
 /* Give an end back and wake up to @most who wait for what was done to it. */
 static inline void mms_give_end(struct mmsock *handle, struct mms_end *end,
@@ -185,5 +198,27 @@ struct mms_watch mms_watch_for(struct mms_event *event, unsigned object,
 
 /* Give back what is lent; for mmsock_cancel() and mmsock_close(). */
 void mms_end_loan(struct mmsock *handle);
+
+/*
+ * The two ends of the port's ring, for those who put more into a message.  Hold:
+ * wait for room for @need bytes, or for the oldest message, and take the end.
+ * Finish: after the commit, or to commit the receipt; the end is given back.
+ */
+int mms_send_hold(struct mmsock *handle, uint64_t need, int64_t timeout_ns,
+		  uint64_t *ret_word, uint64_t *ret_at);
+void mms_send_finish(struct mmsock *handle, uint64_t word, uint64_t messages,
+		     uint64_t payload_bytes);
+int mms_recv_hold(struct mmsock *handle, int64_t timeout_ns, uint64_t *ret_word,
+		  const unsigned char **ret_payload, size_t *ret_length);
+void mms_recv_finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
+		     uint64_t count, uint64_t payload_bytes);
+void mms_recv_leave(struct mmsock *handle, uint64_t word);
+
+/* -EMSGSIZE, with its sentence. */
+int mms_refuse_size(size_t length, uint64_t most);
+
+/* What a client keeps of his calls; its end withdraws them. */
+int mms_caller_init(struct mmsock *handle);
+void mms_caller_fini(struct mmsock *handle);
 
 #endif

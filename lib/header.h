@@ -13,6 +13,9 @@
 /* The header's own checksum. */
 uint64_t mms_header_check(const struct mms_header *header);
 
+/* Write the checksums, when all else stands. */
+void mms_header_seal(struct mms_header *header);
+
 /*
  * Is this the header of a port or semaphore that we can work with?  0, -ENOTSOCK,
  * -EPROTONOSUPPORT or -EBADMSG, with the text of what is wrong.

@@ -23,6 +23,7 @@
 #include "atomic.h"
 #include "error.h"
 #include "header.h"
+#include "lane.h"
 #include "name.h"
 #include "peer.h"
 #include "port.h"
@@ -40,6 +41,7 @@ struct view {
 	const struct mms_row *rows;
 	struct mms_ring ring;
 	struct mms_units units;
+	struct mms_service service;
 };
 
 static int open_view(struct view *view, int fd, const struct stat *status)
@@ -67,6 +69,12 @@ static int open_view(struct view *view, int fd, const struct stat *status)
 		.data = view->base + view->header.ring_offset,
 		.bytes = view->header.ring_bytes,
 		.max_message = view->header.max_message,
+		.slots = view->header.slots,
+	};
+	view->service = (struct mms_service){
+		.lanes = (void *)(view->base + mms_lanes_offset(&view->header)),
+		.desks = (void *)(view->base + mms_desks_offset(&view->header)),
+		.clients = view->header.clients,
 		.slots = view->header.slots,
 	};
 	return 0;
@@ -152,6 +160,51 @@ static void look_at_units(struct view *view, struct mmsock_info *info)
 		info->value = info->max_value;
 }
 
+static bool is_service(const struct view *view)
+{
+	return view->header.type == MMS_TYPE_RPC;
+}
+
+/* Calls in flight, or requests on the desk, and since when the oldest. */
+static uint64_t count_calls(const struct view *view, unsigned slot,
+			    int64_t *ret_since_ns)
+{
+	const struct mms_row *row = &view->rows[slot];
+	const struct mms_desk *desk;
+	uint64_t count = 0;
+	int64_t since;
+	unsigned place;
+
+	*ret_since_ns = 0;
+	if (slot < view->service.clients) {
+		count = mms_load(&row->held);
+		if (count)
+			*ret_since_ns = (int64_t)mms_load(&row->journal);
+		return count < MMS_CALLS ? count : MMS_CALLS;
+	}
+	desk = &view->service.desks[slot - view->service.clients];
+	for (place = 0; place < MMS_NOTES; place++) {
+		if (!mms_note_read(&view->service, slot, place))
+			continue;
+		since = (int64_t)mms_load(&desk->notes[place].since_ns);
+		if (!count++ || since < *ret_since_ns)
+			*ret_since_ns = since;
+	}
+	return count;
+}
+
+static void look_at_calls(const struct view *view, unsigned slot,
+			  struct mmsock_info *info)
+{
+	int64_t since;
+	uint64_t count = count_calls(view, slot, &since);
+
+	if (slot < view->service.clients)
+		info->calls += count;
+	else
+		info->requests += count;
+}
+
 static void look_at_rows(struct view *view, struct mmsock_info *info)
 {
 	unsigned slot;
@@ -169,8 +222,10 @@ static void look_at_rows(struct view *view, struct mmsock_info *info)
 			continue;
 		}
 		info->participants++;
-		info->senders += !!(role & MMSOCK_SENDER);
-		info->receivers += !!(role & MMSOCK_RECEIVER);
+		info->senders += !!(role & (MMSOCK_SENDER | MMSOCK_CLIENT));
+		info->receivers += !!(role & (MMSOCK_RECEIVER | MMSOCK_SERVER));
+		if (is_service(view))
+			look_at_calls(view, slot, info);
 	}
 }
 
@@ -257,6 +312,12 @@ int mms_inspect_file(int fd, const struct stat *status,
 		info->max_message = view.header.max_message;
 		look_at_ring(&view, info);
 	}
+	if (is_service(&view)) {
+		info->max_message -= MMS_CALL_WORD;
+		info->clients = view.header.clients;
+		info->lane_bytes = view.header.lane_bytes;
+		info->max_reply = view.header.max_reply - MMS_CALL_WORD;
+	}
 	look_at_rows(&view, info);
 	look_at_census(&view, info);
 	info->state = state_of(&view, status, info);
@@ -307,6 +368,16 @@ static bool holds(const struct mms_end *end, unsigned slot)
 	return !mms_lock_is_free(word) && mms_lock_owner(word) == slot;
 }
 
+static bool holds_lane(const struct view *view, unsigned slot)
+{
+	unsigned i;
+
+	for (i = 0; i < view->service.clients; i++)
+		if (holds(&view->service.lanes[i].send, slot))
+			return true;
+	return false;
+}
+
 static void describe_activity(struct view *view, unsigned slot,
 			      struct mmsock_peer *peer)
 {
@@ -320,6 +391,8 @@ static void describe_activity(struct view *view, unsigned slot,
 		peer->object = MMSOCK_SEND_END;
 	else if (holds(&view->control->recv, slot))
 		peer->object = MMSOCK_RECV_END;
+	else if (holds_lane(view, slot))
+		peer->object = MMSOCK_REPLY_END;
 	else if (slot_is_held(view, slot))
 		return;
 	peer->activity =
@@ -348,6 +421,8 @@ static void describe_peer(struct view *view, unsigned slot,
 	peer->blocked_ns = (int64_t)mms_load(&row->blocked_ns);
 	if (is_sem(view))
 		peer->held = mms_units_held(&view->units, slot);
+	if (is_service(view))
+		peer->calls = count_calls(view, slot, &peer->calls_since);
 	describe_activity(view, slot, peer);
 }
 

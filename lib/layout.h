@@ -16,8 +16,13 @@
  *     4608    128     struct mms_pool    of a semaphore: everybody
  *     4736   3456     zero               nobody (room for other engines)
  *     8192   128 * S  struct mms_row     row i: the participant in slot i
+ *     ...    512 * C  struct mms_lane    of a service: lane i, of the client in
+ *                                        slot i
+ *     ...    256 * (S - C)  struct mms_desk  of a service: desk i, of the server
+ *                                        in slot C + i
  *     ...             zero up to a page
  *        R   N        the ring           senders; N a power of two >= 4096
+ *      R+N   L * C    reply rings        of a service: servers; L as N
  *
  * A semaphore is such a file without a ring: N is 0, and of the control block
  * only the signals and the census are used.
@@ -53,8 +58,9 @@
 #define MMS_ENGINE_RING  1U
 #define MMS_ENGINE_UNITS 2U
 
-/* Types; 2 and 3 are kept for broadcast and rpc.  A semaphore is no port. */
+/* Types; 2 is kept for broadcast.  A semaphore is no port. */
 #define MMS_TYPE_QUEUE     1U
+#define MMS_TYPE_RPC       3U
 #define MMS_TYPE_SEMAPHORE 4U
 
 #define MMS_PAGE           4096U
@@ -94,6 +100,12 @@ struct mms_header {
 	int64_t created_ns;      /* since 1970 */
 	uint64_t boot_id[2];     /* of the boot it was created in */
 	uint64_t check; /* of the members above, see mms_header_check() */
+	/* Of a service; others have zeroes. */
+	uint32_t clients; /* C: slots below are clients, the others servers */
+	uint32_t reserved;
+	uint64_t lane_bytes; /* L */
+	uint64_t max_reply;  /* largest record payload in a lane */
+	uint64_t rpc_check;  /* of all members above */
 };
 
 static_assert(offsetof(struct mms_header, magic) == 0, "layout");
@@ -113,7 +125,11 @@ static_assert(offsetof(struct mms_header, creation_id) == 72, "layout");
 static_assert(offsetof(struct mms_header, created_ns) == 88, "layout");
 static_assert(offsetof(struct mms_header, boot_id) == 96, "layout");
 static_assert(offsetof(struct mms_header, check) == 112, "layout");
-static_assert(sizeof(struct mms_header) == 120, "layout");
+static_assert(offsetof(struct mms_header, clients) == 120, "layout");
+static_assert(offsetof(struct mms_header, lane_bytes) == 128, "layout");
+static_assert(offsetof(struct mms_header, max_reply) == 136, "layout");
+static_assert(offsetof(struct mms_header, rpc_check) == 144, "layout");
+static_assert(sizeof(struct mms_header) == 152, "layout");
 
 /*
  * An event: what somebody waits for.  asked: bit 0 says that someone may sleep,
@@ -171,8 +187,8 @@ enum mms_port_state {
 
 /* Read in every operation, written when somebody sleeps, comes or goes. */
 struct mms_signals {
-	_Atomic uint32_t state; /* enum mms_port_state */
-	_Atomic uint32_t reserved;
+	_Atomic uint32_t state;   /* enum mms_port_state */
+	_Atomic uint32_t servers; /* rises when a server comes or goes */
 	struct mms_event data;  /* receivers wait for messages, or for units */
 	struct mms_event space; /* senders wait for room */
 	struct mms_event peers; /* somebody waits for participants */
@@ -257,6 +273,74 @@ static_assert(MMS_POOL_OFFSET ==
 	      "the pool lies behind the control block");
 
 /*
+ * The lane of a client: his reply ring, and what he wants to have answered.
+ *
+ * send      the servers' end; its lock is taken for each reply.
+ * recv      the client's end; he alone reads it, without a lock.
+ * data      the client waits for a reply.
+ * floor     calls of lower numbers are not wanted: those that have ended, and
+ *           those of earlier clients.  Never falls, so that no number comes back.
+ * withdrawn bit (number mod 64): that call, from floor to floor + 63, is not
+ *           wanted any more.
+ * unmet     replies that were dropped: nobody wanted them, or there was no room.
+ *
+ * The last group is read with each call and written rarely.
+ */
+struct mms_lane {
+	alignas(MMS_GROUP) struct mms_end send;
+	alignas(MMS_GROUP) struct mms_end recv;
+	alignas(MMS_GROUP) struct mms_event data;
+	alignas(8) _Atomic uint64_t floor;
+	alignas(8) _Atomic uint64_t withdrawn;
+	alignas(MMS_GROUP) _Atomic uint64_t unmet;
+};
+
+#define MMS_CALLS 64U
+
+static_assert(offsetof(struct mms_lane, send) == 0, "layout");
+static_assert(offsetof(struct mms_lane, recv) == 128, "layout");
+static_assert(offsetof(struct mms_lane, data) == 256, "layout");
+static_assert(offsetof(struct mms_lane, floor) == 264, "layout");
+static_assert(offsetof(struct mms_lane, withdrawn) == 272, "layout");
+static_assert(offsetof(struct mms_lane, unmet) == 384, "layout");
+static_assert(sizeof(struct mms_lane) == 512, "layout");
+
+/*
+ * The desk of a server: the requests that he has taken and not yet answered.  A
+ * note names a request by the client's slot + 1 (bits 0-15) and the number of the
+ * call (bits 16-63), or is 0.  Written before the request is taken off the ring,
+ * cleared when its reply is committed; both by the server alone.
+ */
+struct mms_note {
+	alignas(8) _Atomic uint64_t request;
+	alignas(8) _Atomic uint64_t since_ns; /* wall clock, coarse */
+};
+
+#define MMS_NOTES 16U
+
+struct mms_desk {
+	alignas(MMS_GROUP) struct mms_note notes[MMS_NOTES];
+};
+
+#define MMS_NOTE_CLIENT       UINT64_C(0xffff)
+#define MMS_NOTE_NUMBER_SHIFT 16
+
+static_assert(sizeof(struct mms_note) == 16, "layout");
+static_assert(sizeof(struct mms_desk) == 256, "layout");
+
+/*
+ * The payload of a record of a service begins with a word: the number of the call
+ * (bits 0-47), and what follows it (bits 56-63).
+ */
+#define MMS_CALL_NUMBER UINT64_C(0xffffffffffff)
+#define MMS_CALL_KIND   UINT64_C(0xff00000000000000)
+#define MMS_CALL_ANSWER UINT64_C(0) /* a request's bytes, or a reply's */
+/* The handler's status (32 bits, 32 zero) and its text. */
+#define MMS_CALL_FAILED (UINT64_C(1) << 56)
+/* A positive errno (32 bits, 32 zero): there will be no reply. */
+#define MMS_CALL_REFUSED (UINT64_C(2) << 56)
+
+/*
  * A participant's row, written by the process that holds the slot's byte.  role
  * is stored last when it comes and first (as 0) when it goes: a row with a role
  * whose byte is free belongs to someone who died attached.
@@ -268,6 +352,11 @@ static_assert(MMS_POOL_OFFSET ==
  *            35-63: the version which that change is.
  * confirmed  bits 35-63: version of a change of this owner's that others have
  *            seen and replaced; the rest counts such notes.  Written by others.
+ *
+ * Of a service's participants:
+ *
+ * held       calls in flight, or requests taken and not answered.
+ * journal    since when, wall clock, coarse: the oldest call of a client.
  */
 struct mms_row {
 	alignas(MMS_GROUP) _Atomic uint32_t

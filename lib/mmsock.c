@@ -82,9 +82,9 @@ static int name_holder(const struct mmsock *handle, int error, unsigned owner)
 		owner);
 }
 
-static int take_over(struct mmsock *handle, struct mms_end *end, uint64_t word)
+static int take_over(struct mmsock *handle, struct mms_ring *ring,
+		     struct mms_end *end, uint64_t word)
 {
-	struct mms_ring *ring = &handle->port.ring;
 	int r = 0;
 
 	mms_add(&handle->port.control->census.takeovers, 1);
@@ -97,9 +97,9 @@ static int take_over(struct mmsock *handle, struct mms_end *end, uint64_t word)
 	return r;
 }
 
-static int hold_slowly(struct mmsock *handle, struct mms_end *end,
-		       unsigned object, struct mms_limit *limit,
-		       uint64_t *ret_word)
+static int hold_slowly(struct mmsock *handle, struct mms_ring *ring,
+		       struct mms_end *end, unsigned object,
+		       struct mms_limit *limit, uint64_t *ret_word)
 {
 	int64_t deadline = limit->timeout_ns ? mms_limit_deadline(limit)
 					     : mms_now_ns() + LOCK_GRACE_NS;
@@ -116,15 +116,17 @@ static int hold_slowly(struct mmsock *handle, struct mms_end *end,
 				"the lock of an end names slot %u, which "
 				"cannot be",
 				owner);
-	return r == MMS_LOCK_INHERITED ? take_over(handle, end, *ret_word) : r;
+	return r == MMS_LOCK_INHERITED ? take_over(handle, ring, end, *ret_word)
+				       : r;
 }
 
-int mms_hold_end(struct mmsock *handle, struct mms_end *end, unsigned object,
-		 struct mms_limit *limit, uint64_t *ret_word)
+int mms_hold_end(struct mmsock *handle, struct mms_ring *ring,
+		 struct mms_end *end, unsigned object, struct mms_limit *limit,
+		 uint64_t *ret_word)
 {
 	if (mms_lock_try(&end->lock, handle->port.slot, ret_word))
 		return 0;
-	return hold_slowly(handle, end, object, limit, ret_word);
+	return hold_slowly(handle, ring, end, object, limit, ret_word);
 }
 
 int64_t mms_limit_deadline(struct mms_limit *limit)
@@ -149,32 +151,58 @@ struct mms_watch mms_watch_for(struct mms_event *event, unsigned object,
 	};
 }
 
+/* The structure of 0.1 and 0.2. */
+#define OPTIONS_LEAST offsetof(struct mmsock_options, clients)
+
+/* A service is opened in one role of its own, ports in any others. */
+static int check_role(const struct mmsock_options *options)
+{
+	const unsigned of_queue = MMSOCK_SENDER | MMSOCK_RECEIVER;
+	bool serves = options->role == MMSOCK_CLIENT ||
+		      options->role == MMSOCK_SERVER;
+
+	if (options->role & ~of_queue && !serves)
+		return mms_fail(-EINVAL, "role %u is not known", options->role);
+	if (serves && options->type && options->type != MMSOCK_RPC)
+		return mms_fail(-EINVAL,
+				"clients and servers are those of a service");
+	return 0;
+}
+
 /* Options as this version knows them; a shorter structure is an older one. */
 static int read_options(const struct mmsock_options *given,
 			struct mmsock_options *ret_options)
 {
 	struct mmsock_options options = MMSOCK_OPTIONS_INIT;
+	int r;
 
 	options.role = MMSOCK_SENDER | MMSOCK_RECEIVER;
 	if (given) {
-		if (given->size != sizeof(options))
+		if (given->size != sizeof(options) &&
+		    given->size != OPTIONS_LEAST)
 			return mms_fail(-EINVAL,
 					"the options were not initialised with "
 					"MMSOCK_OPTIONS_INIT");
-		options = *given;
+		memcpy(&options, given, given->size);
 	}
-	if (options.role & ~(unsigned)(MMSOCK_SENDER | MMSOCK_RECEIVER))
-		return mms_fail(-EINVAL, "role %u is not known", options.role);
+	r = check_role(&options);
+	if (r)
+		return r;
 	if (options.flags & ~(unsigned)(MMSOCK_KEEP_OPEN | MMSOCK_POPULATE))
 		return mms_fail(-EINVAL, "flags %u are not known",
 				options.flags);
+	if (options.role & (MMSOCK_CLIENT | MMSOCK_SERVER))
+		options.type = MMSOCK_RPC;
 	*ret_options = options;
 	return 0;
 }
 
 static uint32_t type_of(const struct mms_opening *opening)
 {
-	return opening->sem ? MMS_TYPE_SEMAPHORE : MMS_TYPE_QUEUE;
+	if (opening->sem)
+		return MMS_TYPE_SEMAPHORE;
+	return opening->port->type == MMSOCK_RPC ? MMS_TYPE_RPC
+						 : MMS_TYPE_QUEUE;
 }
 
 static int make(const struct mms_place *place,
@@ -337,6 +365,10 @@ int mmsock_open(const char *port, const struct mmsock_options *options,
 	int r;
 
 	r = read_options(options, &checked);
+	if (!r && checked.type == MMSOCK_RPC &&
+	    !(checked.role & (MMSOCK_CLIENT | MMSOCK_SERVER)))
+		r = mms_fail(-EINVAL,
+			     "a service is opened as a client or as a server");
 	if (r)
 		return mms_failed(r);
 	handle = calloc(1, sizeof(*handle));
@@ -344,11 +376,18 @@ int mmsock_open(const char *port, const struct mmsock_options *options,
 		return mms_failed(-ENOMEM);
 	opening = opening_for(&checked);
 	r = mms_open_handle(handle, port, &opening);
+	if (!r && checked.role & MMSOCK_CLIENT) {
+		r = mms_caller_init(handle);
+		if (r)
+			mms_close_handle(handle);
+	}
 	if (r) {
 		free(handle);
 		return mms_failed(r);
 	}
-	handle->keep_open = checked.flags & MMSOCK_KEEP_OPEN;
+	/* There are always more clients to come. */
+	handle->keep_open = checked.flags & MMSOCK_KEEP_OPEN ||
+			    checked.role & MMSOCK_SERVER;
 	*ret_handle = handle;
 	return 0;
 }
@@ -404,12 +443,16 @@ int mmsock_create(const char *port, const struct mmsock_options *options)
 
 void mms_close_handle(struct mmsock *handle)
 {
-	if (mms_forked(handle->fork_token)) {
-		mms_port_disown(&handle->port);
-	} else {
+	bool forked = mms_forked(handle->fork_token);
+
+	if (!forked)
 		mms_end_loan(handle);
+	if (handle->caller)
+		mms_caller_fini(handle);
+	if (forked)
+		mms_port_disown(&handle->port);
+	else
 		mms_port_detach(&handle->port);
-	}
 }
 
 void mmsock_close(struct mmsock *handle)
@@ -431,7 +474,10 @@ void mmsock_interrupt(struct mmsock *handle)
 
 uint64_t mmsock_max_message(const struct mmsock *handle)
 {
-	return handle->port.header.max_message;
+	const struct mms_header *header = &handle->port.header;
+
+	return header->max_message -
+	       (header->type == MMS_TYPE_RPC ? MMS_CALL_WORD : 0);
 }
 
 int64_t mmsock_senders_died(struct mmsock *handle)
@@ -479,9 +525,18 @@ static bool company_is_here(void *context)
 
 static unsigned other_role(unsigned role)
 {
-	if (role == MMSOCK_SENDER)
+	switch (role) {
+	case MMSOCK_SENDER:
 		return MMSOCK_RECEIVER;
-	return role == MMSOCK_RECEIVER ? MMSOCK_SENDER : 0;
+	case MMSOCK_RECEIVER:
+		return MMSOCK_SENDER;
+	case MMSOCK_CLIENT:
+		return MMSOCK_SERVER;
+	case MMSOCK_SERVER:
+		return MMSOCK_CLIENT;
+	default:
+		return 0;
+	}
 }
 
 static int wait_for_company(struct company *company, int64_t timeout_ns)

@@ -39,6 +39,7 @@
 #include "atomic.h"
 #include "deadline.h"
 #include "mmsock.h"
+#include "service.h"
 
 static_assert(sizeof(off_t) == 8, "bytes far beyond the end of a file");
 
@@ -250,10 +251,18 @@ static void note_inherited(struct mms_port *port, uint64_t count)
 
 static int inherit(struct mms_port *port)
 {
-	if (port->header.type != MMS_TYPE_SEMAPHORE)
-		return inherit_ends(port);
-	/* Units that the slot's last owner died with. */
-	note_inherited(port, mms_units_settle(&port->units, port->slot));
+	int r;
+
+	if (port->header.type == MMS_TYPE_SEMAPHORE) {
+		/* Units that the slot's last owner died with. */
+		note_inherited(port,
+			       mms_units_settle(&port->units, port->slot));
+		return 0;
+	}
+	r = inherit_ends(port);
+	if (r)
+		return r;
+	mms_service_inherit(port);
 	return 0;
 }
 
@@ -329,6 +338,10 @@ static void write_row(struct mms_port *port)
 	mms_store(&row->blocked_ns, 0);
 	mms_store(&row->late_wakes, 0);
 	mms_store(&row->robbed, 0);
+	if (port->header.type == MMS_TYPE_RPC) {
+		mms_store(&row->held, 0);
+		mms_store(&row->journal, 0);
+	}
 	/* [P1] pairs with [I3]: the row before its role. */
 	mms_store_release32(&row->role, port->role | MMS_ATTACHED);
 }
@@ -371,6 +384,8 @@ int mms_peer_enter(struct mms_port *port)
 	/* From now on receivers have somebody to ask the kernel about. */
 	if (port->role & MMSOCK_SENDER)
 		mms_wake(&port->control->signals.data, MMS_EVERYBODY);
+	if (port->role & MMSOCK_SERVER)
+		mms_service_tell_clients(port);
 	return 0;
 }
 
@@ -430,6 +445,8 @@ void mms_peer_leave(struct mms_port *port)
 		mms_peer_wake_units(port,
 				    mms_units_settle(&port->units, port->slot));
 	add_to_totals(&port->control->census, port->row);
+	if (port->role & MMSOCK_SERVER)
+		mms_desk_clear(&port->service, port->slot);
 	/* [P3] pairs with [P4]: our messages before our leaving. */
 	mms_store_release32(&port->row->role, 0);
 	/* [P5] pairs with [P6]: our row is cleared before the sum. */
@@ -440,6 +457,8 @@ void mms_peer_leave(struct mms_port *port)
 	if (port->role & MMSOCK_SENDER &&
 	    !mms_peer_count(port, MMSOCK_SENDER, false))
 		mms_wake(&signals->data, MMS_EVERYBODY);
+	if (port->role & MMSOCK_SERVER)
+		mms_service_tell_clients(port);
 }
 
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;

@@ -27,6 +27,7 @@
 #include "header.h"
 #include "mmsock.h"
 #include "peer.h"
+#include "service.h"
 
 /* 0.2 ms a MiB: what pays on the first lap of a usual ring, and not minutes. */
 #define POPULATE_MAX ((size_t)64 << 20)
@@ -116,31 +117,49 @@ int mms_port_open_file(const struct mms_place *place, int flags,
 	return fd;
 }
 
-/* Header, control, rows and ring, and behind it the ring once more. */
-static int map_views(struct mms_port *port, int fd)
+int mms_map_reserve(uint64_t bytes, unsigned char **ret_base,
+		    size_t *ret_length)
 {
-	size_t file = (size_t)port->header.file_bytes;
-	size_t ring = (size_t)port->header.ring_bytes;
-	off_t offset = (off_t)port->header.ring_offset;
-	const int access = PROT_READ | PROT_WRITE;
-	unsigned char *base;
+	void *base;
 
-	/* Where addresses have 32 bits, a port may be too large to map. */
-	if (port->header.file_bytes + port->header.ring_bytes > SIZE_MAX)
+	if (bytes > SIZE_MAX)
 		return -ENOMEM;
-	base = mmap(NULL, file + ring, PROT_NONE,
+	base = mmap(NULL, (size_t)bytes, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return -errno;
-	port->base = base;
-	port->mapped = file + ring;
-	if (mmap(base, file, access, MAP_SHARED | MAP_FIXED, fd, 0) ==
-		    MAP_FAILED ||
-	    (ring && mmap(base + file, ring, access, MAP_SHARED | MAP_FIXED, fd,
-			  offset) == MAP_FAILED) ||
-	    madvise(base, port->mapped, MADV_DONTFORK))
-		return -errno;
+	*ret_base = base;
+	*ret_length = (size_t)bytes;
 	return 0;
+}
+
+int mms_map_view(int fd, uint64_t offset, uint64_t bytes, unsigned char *at)
+{
+	void *view = mmap(at, (size_t)bytes, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_FIXED, fd, (off_t)offset);
+
+	return view == MAP_FAILED ? -errno : 0;
+}
+
+/* Header, control, rows and ring, and behind it the ring once more. */
+static int map_views(struct mms_port *port, int fd)
+{
+	uint64_t ring = port->header.ring_bytes;
+	uint64_t offset = port->header.ring_offset;
+	int r = mms_map_reserve(offset + 2 * ring, &port->base, &port->mapped);
+
+	if (!r)
+		r = mms_map_view(fd, 0, offset + ring, port->base);
+	if (!r && ring)
+		r = mms_map_view(fd, offset, ring, port->base + offset + ring);
+	if (!r && madvise(port->base, port->mapped, MADV_DONTFORK))
+		r = -errno;
+	return r;
+}
+
+static bool is_service(const struct mms_port *port)
+{
+	return port->header.type == MMS_TYPE_RPC;
 }
 
 static void point_into(struct mms_port *port)
@@ -181,12 +200,17 @@ static int open_asker(struct mms_port *port, const struct mms_place *place,
 	return mms_asker_check(port);
 }
 
+/* Clients and servers of a service have slots of their own. */
 static int find_slot(struct mms_port *port, int fd)
 {
+	const struct mms_header *header = &port->header;
+	unsigned first = port->role & MMSOCK_SERVER ? header->clients : 0;
+	unsigned end =
+		port->role & MMSOCK_CLIENT ? header->clients : header->slots;
 	unsigned slot;
 	int r;
 
-	for (slot = 0; slot < port->header.slots; slot++) {
+	for (slot = first; slot < end; slot++) {
 		r = mms_byte_take(fd, MMS_SLOT_BYTE + slot);
 		if (r == -EAGAIN)
 			continue;
@@ -198,8 +222,11 @@ static int find_slot(struct mms_port *port, int fd)
 		mms_peer_sign(port);
 		return 0;
 	}
-	return mms_fail(-EUSERS, "all %u slots are held by live participants",
-			port->header.slots);
+	return mms_fail(-EUSERS, "all %u slots%s are held by live participants",
+			end - first,
+			port->role & MMSOCK_CLIENT   ? " for clients"
+			: port->role & MMSOCK_SERVER ? " for servers"
+						     : "");
 }
 
 /*
@@ -261,6 +288,8 @@ static void start_new_boot(struct mms_port *port, int fd)
 		mms_store32(&port->rows[slot].role, 0);
 		mms_byte_give(fd, MMS_SLOT_BYTE + slot);
 	}
+	for (slot = 0; slot < port->service.clients; slot++)
+		mms_lane_renew(&port->service.lanes[slot]);
 	mms_store(&census->boot_id[0], id[0]);
 	mms_store(&census->boot_id[1], id[1]);
 }
@@ -278,6 +307,8 @@ static int map_and_lock(struct mms_port *port, const struct mms_place *place,
 	}
 	if (!r)
 		r = take_slot(port, fd);
+	if (!r && is_service(port))
+		r = mms_service_map(port, fd);
 	if (!r && port->on_disk)
 		start_new_boot(port, fd);
 	close(fd);
@@ -359,6 +390,7 @@ static int enter(struct mms_port *port, const struct mms_place *place)
 
 static void unmap(struct mms_port *port)
 {
+	mms_service_unmap(port);
 	if (port->base)
 		munmap(port->base, port->mapped);
 	mms_asker_close(port);
@@ -381,8 +413,10 @@ static void populate_ring(struct mms_port *port)
 
 static uint32_t type_for(unsigned role)
 {
-	return role & (MMSOCK_OWNER | MMSOCK_PLAIN) ? MMS_TYPE_SEMAPHORE
-						    : MMS_TYPE_QUEUE;
+	if (role & (MMSOCK_OWNER | MMSOCK_PLAIN))
+		return MMS_TYPE_SEMAPHORE;
+	return role & (MMSOCK_CLIENT | MMSOCK_SERVER) ? MMS_TYPE_RPC
+						      : MMS_TYPE_QUEUE;
 }
 
 int mms_port_attach(struct mms_port *port, const struct mms_place *place,
@@ -420,11 +454,13 @@ void mms_port_detach(struct mms_port *port)
 
 void mms_port_disown(struct mms_port *port)
 {
+	port->lanes = NULL;
 	port->base = NULL;
 	unmap(port);
 }
 
-void mms_port_wake_all(struct mms_control *control)
+void mms_port_wake_all(struct mms_control *control, struct mms_lane *lanes,
+		       unsigned clients)
 {
 	/* [F5] pairs with [W1]: the state is changed before anyone is woken. */
 	mms_fence();
@@ -433,6 +469,8 @@ void mms_port_wake_all(struct mms_control *control)
 	mms_wake_regardless(&control->signals.peers);
 	mms_wake_regardless(&control->send.lock.event);
 	mms_wake_regardless(&control->recv.lock.event);
+	while (clients-- > 0)
+		mms_wake_regardless(&lanes[clients].data);
 }
 
 /* What the name leads to, in the directory where the port had it. */
@@ -500,5 +538,6 @@ void mms_port_check_link(struct mms_port *port)
 		return;
 	/* [S3] pairs with [S1], [M1]: from READY, once. */
 	mms_cas32(&port->control->signals.state, MMS_READY, seen);
-	mms_port_wake_all(port->control);
+	mms_port_wake_all(port->control, port->service.lanes,
+			  port->service.clients);
 }

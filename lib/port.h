@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "lane.h"
 #include "layout.h"
 #include "lock.h"
 #include "name.h"
@@ -33,9 +34,13 @@ struct mms_port {
 	size_t mapped;
 	struct mms_control *control;
 	struct mms_row *rows;
-	struct mms_row *row;    /* ours */
-	struct mms_ring ring;   /* of a port, or */
-	struct mms_units units; /* of a semaphore */
+	struct mms_row *row;        /* ours */
+	struct mms_ring ring;       /* of a port, or */
+	struct mms_units units;     /* of a semaphore */
+	struct mms_service service; /* beside the ring */
+	uint64_t first_call;        /* a client's first number */
+	unsigned char *lanes; /* the reply rings that we use, each twice */
+	size_t lanes_mapped;
 	unsigned slot;
 	unsigned role;
 	struct mms_scene scene;
@@ -63,6 +68,13 @@ int mms_port_open_file(const struct mms_place *place, int flags,
 int mms_port_attach(struct mms_port *port, const struct mms_place *place,
 		    int fd, unsigned role, bool populate);
 
+/* Addresses for views; where these have 32 bits there may be too few: -ENOMEM. */
+int mms_map_reserve(uint64_t bytes, unsigned char **ret_base,
+		    size_t *ret_length);
+
+/* Map a part of the file there. */
+int mms_map_view(int fd, uint64_t offset, uint64_t bytes, unsigned char *at);
+
 /* Leave: tell the others, unmap, forget. */
 void mms_port_detach(struct mms_port *port);
 
@@ -75,7 +87,8 @@ void mms_port_disown(struct mms_port *port);
  */
 void mms_port_check_link(struct mms_port *port);
 
-/* Wake everyone who waits for anything. */
-void mms_port_wake_all(struct mms_control *control);
+/* Wake everyone who waits for anything; @lanes of a service, or none. */
+void mms_port_wake_all(struct mms_control *control, struct mms_lane *lanes,
+		       unsigned clients);
 
 #endif

@@ -191,8 +191,8 @@ static int hold_data(struct data_wait *wait, uint64_t *ret_word)
 
 	if (!mms_ring_await_more(ring))
 		return -EAGAIN;
-	r = mms_hold_end(handle, ring->recv, MMSOCK_RECV_END, &wait->limit,
-			 ret_word);
+	r = mms_hold_end(handle, ring, ring->recv, MMSOCK_RECV_END,
+			 &wait->limit, ret_word);
 	if (r)
 		pass_on(handle);
 	return r;
@@ -277,6 +277,24 @@ static inline int get_message(struct mmsock *handle, int64_t timeout_ns,
 	}
 	return wait_and_hold(handle, timeout_ns, ret_word, ret_payload,
 			     ret_length);
+}
+
+int mms_recv_hold(struct mmsock *handle, int64_t timeout_ns, uint64_t *ret_word,
+		  const unsigned char **ret_payload, size_t *ret_length)
+{
+	return get_message(handle, timeout_ns, ret_word, ret_payload,
+			   ret_length);
+}
+
+void mms_recv_finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
+		     uint64_t count, uint64_t payload_bytes)
+{
+	finish(handle, word, bytes, count, payload_bytes);
+}
+
+void mms_recv_leave(struct mmsock *handle, uint64_t word)
+{
+	leave_message(handle, word);
 }
 
 static inline ssize_t recv_one(struct mmsock *handle, void *buffer, size_t size,
@@ -423,18 +441,36 @@ int mmsock_run_recv(struct mmsock *handle, struct mmsock_run *run, size_t most,
 	return mms_leave(handle, recv_run(handle, run, most, timeout_ns));
 }
 
+/* Give a sending end back on which space was lent. */
+static void abandon(struct mmsock *handle, struct mms_ring *ring)
+{
+	mms_ring_abandon(ring, handle->loan_at);
+	mms_give_end(handle, ring->send, handle->loan_word, NULL, 0);
+}
+
 void mms_end_loan(struct mmsock *handle)
 {
+	struct mms_port *port = &handle->port;
+	struct mms_ring *ring = &port->ring;
 	enum mms_loan loan = handle->loan;
 
 	handle->loan = MMS_NO_LOAN;
-	if (loan == MMS_LOAN_MESSAGE)
+	switch (loan) {
+	case MMS_LOAN_MESSAGE:
+	case MMS_LOAN_REQUEST:
 		leave_message(handle, handle->loan_word);
-	if (loan != MMS_LOAN_SPACE)
-		return;
-	mms_ring_abandon(&handle->port.ring, handle->loan_at);
-	mms_give_end(handle, handle->port.ring.send, handle->loan_word, NULL,
-		     0);
+		break;
+	case MMS_LOAN_REPLY_SPACE:
+		ring = &port->service.rings[handle->loan_client];
+		/* fall through */
+	case MMS_LOAN_SPACE:
+	case MMS_LOAN_CALL:
+		abandon(handle, ring);
+		break;
+	case MMS_LOAN_REPLY:
+	case MMS_NO_LOAN:
+		break;
+	}
 }
 
 int mmsock_cancel(struct mmsock *handle)

@@ -63,7 +63,7 @@
  * that can only be zero (mms_ring_reserve).
  *
  * Labels of this file: R1 with A1, A4; R2 and R4 with A2, A7, A9; R3 with A3, A5,
- * A6; and some of them with W3 of wait.c and I1, I2 of inspect.c.
+ * A6; and some of them with W3 of wait.c, I1, I2 of inspect.c and A10 of caller.c.
  */
 #include "ring.h"
 
@@ -374,6 +374,52 @@ void mms_ring_send(struct mms_ring *ring, uint64_t at, const void *payload,
 	}
 }
 
+/* As send_cached(), with a word before the message. */
+static void send_call_cached(struct mms_ring *ring, uint64_t at, uint64_t word,
+			     const unsigned char *from, size_t length)
+{
+	unsigned char *to = mms_ring_payload(ring, at);
+	uint64_t end = at + mms_record_size(sizeof(word) + length);
+	size_t in_line = MMS_LINE - MMS_HEADER_SIZE - (size_t)(at % MMS_LINE);
+	size_t beside = in_line > sizeof(word) ? in_line - sizeof(word) : 0;
+	uint64_t total;
+
+	if (beside > length)
+		beside = length;
+	zero_padding(to, sizeof(word) + length);
+	memcpy(to + sizeof(word) + beside, from + beside, length - beside);
+	terminate(ring, end);
+	total = prepare(ring, end, 1);
+	memcpy(to, &word, sizeof(word));
+	memcpy(to + sizeof(word), from, beside);
+	publish(ring, at, mms_record_header(sizeof(word) + length, ring->slot),
+		end, total);
+	make_ready(ring, end, end - at);
+}
+
+void mms_ring_send_call(struct mms_ring *ring, uint64_t at, uint64_t word,
+			const void *payload, size_t length)
+{
+	unsigned char *to = mms_ring_payload(ring, at);
+
+	if (length < MMS_STREAM_FROM) {
+		send_call_cached(ring, at, word, length ? payload : &word,
+				 length);
+	} else {
+		mms_copy_stream(to + sizeof(word), payload, length);
+		mms_copy_drain();
+		mms_ring_commit_call(ring, at, word, length, 0);
+	}
+}
+
+void mms_ring_commit_call(struct mms_ring *ring, uint64_t at, uint64_t word,
+			  uint64_t length, uint64_t lent)
+{
+	memcpy(mms_ring_payload(ring, at), &word, sizeof(word));
+	mms_ring_commit(ring, at, sizeof(word) + length,
+			mms_record_size(sizeof(word) + lent));
+}
+
 void mms_ring_send_run(struct mms_ring *ring, uint64_t at,
 		       const unsigned char *image, const struct mms_part *part)
 {
@@ -517,7 +563,7 @@ void mms_ring_release(struct mms_ring *ring, uint64_t bytes, uint64_t count)
 
 	mms_store(&recv->next_at, head);
 	mms_store(&recv->next_count, total);
-	/* [R3] pairs with [A3], [A5], [A6], [A8], [I1], [W3]: read first. */
+	/* [R3] pairs with [A3], [A5], [A6], [A8], [A10], [I1], [W3]: read first. */
 	mms_store_release(&recv->at, head);
 	mms_store(&recv->count, total);
 }

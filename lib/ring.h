@@ -74,6 +74,16 @@ static inline bool mms_record_valid(const struct mms_ring *ring,
 	       mms_record_slot(header) < ring->slots;
 }
 
+/* Who sent the record with this payload, in place; to be checked. */
+static inline unsigned mms_record_sender(const unsigned char *payload)
+{
+	const _Atomic uint64_t *header =
+		(const void *)(payload - MMS_HEADER_SIZE);
+
+	return mms_record_slot(
+		atomic_load_explicit(header, memory_order_relaxed));
+}
+
 /* Largest message that a ring of this size can be told to take. */
 static inline uint64_t mms_ring_max_message(uint64_t ring_bytes)
 {
@@ -106,6 +116,14 @@ void mms_ring_send(struct mms_ring *ring, uint64_t at, const void *payload,
 /* Copy finished records to @at and commit them as one. */
 void mms_ring_send_run(struct mms_ring *ring, uint64_t at,
 		       const unsigned char *image, const struct mms_part *part);
+
+/* The same for a record of a service: @word, and then the payload. */
+void mms_ring_send_call(struct mms_ring *ring, uint64_t at, uint64_t word,
+			const void *payload, size_t length);
+
+/* Commit such a record, of whose payload @lent bytes were to be written. */
+void mms_ring_commit_call(struct mms_ring *ring, uint64_t at, uint64_t word,
+			  uint64_t length, uint64_t lent);
 
 /* Forget what a reservation at @at may have written. */
 void mms_ring_abandon(struct mms_ring *ring, uint64_t at);

@@ -72,13 +72,17 @@ static inline void finish(struct mmsock *handle, uint64_t word,
 	mms_tick(handle, now);
 }
 
-static int refuse_size(const struct mmsock *handle, size_t length)
+int mms_refuse_size(size_t length, uint64_t most)
 {
 	return mms_fail(-EMSGSIZE,
 			"a message of %zu bytes is larger than the port's "
 			"maximum of %llu",
-			length,
-			(unsigned long long)handle->port.header.max_message);
+			length, (unsigned long long)most);
+}
+
+static int refuse_size(const struct mmsock *handle, size_t length)
+{
+	return mms_refuse_size(length, handle->port.header.max_message);
 }
 
 /* Room at the true end, with the lock held if it returns 0. */
@@ -91,7 +95,7 @@ static int hold_room(struct room_wait *wait, uint64_t *ret_word,
 
 	r = mms_port_gone(handle);
 	if (!r)
-		r = mms_hold_end(handle, ring->send, MMSOCK_SEND_END,
+		r = mms_hold_end(handle, ring, ring->send, MMSOCK_SEND_END,
 				 &wait->limit, ret_word);
 	if (r)
 		return r;
@@ -140,6 +144,18 @@ static inline int get_room(struct mmsock *handle, uint64_t need,
 		mms_give_end(handle, ring->send, *ret_word, NULL, 0);
 	}
 	return wait_and_hold(handle, need, timeout_ns, ret_word, ret_at);
+}
+
+int mms_send_hold(struct mmsock *handle, uint64_t need, int64_t timeout_ns,
+		  uint64_t *ret_word, uint64_t *ret_at)
+{
+	return get_room(handle, need, timeout_ns, ret_word, ret_at);
+}
+
+void mms_send_finish(struct mmsock *handle, uint64_t word, uint64_t messages,
+		     uint64_t payload_bytes)
+{
+	finish(handle, word, messages, payload_bytes);
 }
 
 static inline int send_one(struct mmsock *handle, const void *message,

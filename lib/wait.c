@@ -57,7 +57,7 @@
  * looks for himself; what it finds then is counted as a late wake.  Tests switch
  * the periods off (no_recheck), because they would hide mistakes.
  *
- * Labels of this file: W1 with the wakers' fences F1 to F8 in handle.h, mmsock.c,
+ * Labels of this file: W1 with the wakers' fences F1 to F10 in handle.h, mmsock.c,
  * peer.c, port.c and recv.c; W2, the load that follows those, is in wait.h; W3
  * with the committing stores of ring.c and lock.h; W4 with W5, W6.
  */
@@ -297,8 +297,8 @@ static void announce(struct mms_event *event)
 	uint32_t old = mms_load32(&event->asked);
 
 	/*
-	 * [W1] pairs with [F1], [F2], [F3], [F4], [F5], [F6], [F7], [F8]:
-	 * announced before we look again, as they have committed before
+	 * [W1] pairs with [F1], [F2], [F3], [F4], [F5], [F6], [F7], [F8],
+	 * [F9], [F10]: announced before we look again, as they have committed before
 	 * they look at asked.
 	 */
 	while (!mms_cas32(&event->asked, old,

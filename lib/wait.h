@@ -97,7 +97,7 @@ void mms_wake_sleepers(struct mms_event *event, uint32_t asked, unsigned most);
 static inline void mms_wake(struct mms_event *event, unsigned most)
 {
 	/*
-	 * [W2] The caller's fence, F1 to F8, lies between its commit and this
+	 * [W2] The caller's fence, F1 to F10, lies between its commit and this
 	 * load, so a waiter whom we miss sees the commit.
 	 */
 	uint32_t asked = mms_load32(&event->asked);

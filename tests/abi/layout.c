@@ -40,6 +40,10 @@ static void print_header(void)
 	MEMBER(header, created_ns);
 	MEMBER(header, boot_id);
 	MEMBER(header, check);
+	MEMBER(header, clients);
+	MEMBER(header, lane_bytes);
+	MEMBER(header, max_reply);
+	MEMBER(header, rpc_check);
 	WHOLE(header);
 }
 
@@ -64,7 +68,7 @@ static void print_parts(void)
 static void print_control(void)
 {
 	MEMBER(signals, state);
-	MEMBER(signals, reserved);
+	MEMBER(signals, servers);
 	MEMBER(signals, data);
 	MEMBER(signals, space);
 	MEMBER(signals, peers);
@@ -93,6 +97,21 @@ static void print_pool(void)
 	MEMBER(pool, owners);
 	MEMBER(pool, wide);
 	WHOLE(pool);
+}
+
+static void print_service(void)
+{
+	MEMBER(lane, send);
+	MEMBER(lane, recv);
+	MEMBER(lane, data);
+	MEMBER(lane, floor);
+	MEMBER(lane, withdrawn);
+	MEMBER(lane, unmet);
+	WHOLE(lane);
+	MEMBER(note, request);
+	MEMBER(note, since_ns);
+	WHOLE(note);
+	WHOLE(desk);
 }
 
 static void print_row(void)
@@ -125,6 +144,7 @@ static void print_numbers(void)
 	NUMBER(MMS_ENGINE_RING);
 	NUMBER(MMS_ENGINE_UNITS);
 	NUMBER(MMS_TYPE_QUEUE);
+	NUMBER(MMS_TYPE_RPC);
 	NUMBER(MMS_TYPE_SEMAPHORE);
 	NUMBER(MMS_PAGE);
 	NUMBER(MMS_GROUP);
@@ -152,10 +172,21 @@ static void print_numbers(void)
 	NUMBER(MMS_RECORD_LENGTH);
 	NUMBER(MMS_RECORD_SLOT_SHIFT);
 	NUMBER(MMS_SLOT_MASK);
+	NUMBER(MMS_CALLS);
+	NUMBER(MMS_NOTES);
+	NUMBER(MMS_NOTE_CLIENT);
+	NUMBER(MMS_NOTE_NUMBER_SHIFT);
+	NUMBER(MMS_CALL_NUMBER);
+	NUMBER(MMS_CALL_KIND);
+	NUMBER(MMS_CALL_ANSWER);
+	NUMBER(MMS_CALL_FAILED);
+	NUMBER(MMS_CALL_REFUSED);
 	NUMBER(MMSOCK_SENDER);
 	NUMBER(MMSOCK_RECEIVER);
 	NUMBER(MMSOCK_OWNER);
 	NUMBER(MMSOCK_PLAIN);
+	NUMBER(MMSOCK_CLIENT);
+	NUMBER(MMSOCK_SERVER);
 	NUMBER(MMSOCK_SLOTS_MAX);
 	NUMBER(MMSOCK_RING_MIN);
 	NUMBER(MMSOCK_RING_MAX);
@@ -168,6 +199,7 @@ int main(void)
 	print_parts();
 	print_control();
 	print_pool();
+	print_service();
 	print_row();
 	print_numbers();
 	return 0;

@@ -10,9 +10,9 @@ cd "$(dirname "$0")/../.." || exit
 awk '
 BEGIN {
 	split("layout:0 atomic:1 copy:1 deadline:1 error:1 futex:1 wait:2 " \
-	      "lock:3 ring:3 units:3 run:4 admin:4 birth:4 name:4 peer:4 port:4 inspect:4 " \
+	      "lock:3 ring:3 lane:3 units:3 run:4 admin:4 birth:4 name:4 peer:4 port:4 service:4 inspect:4 " \
 	      "watch:4 header:4 handle:5 mmsock:5 " \
-	      "recv:5 sem:5 send:5", list, " ")
+	      "recv:5 sem:5 send:5 call:5 caller:5 serve:5", list, " ")
 	for (i in list) {
 		split(list[i], part, ":")
 		layer[part[1]] = part[2]
@@ -47,7 +47,7 @@ FNR == 1 {
 	if (tool ? other ~ /\// || other in layer : !(other in layer))
 		fail($2 " does not belong here")
 	else if (!tool && (layer[other] > layer[own] ||
-	    own ~ /^(ring|units)$/ && other ~ /^(wait|lock|futex|deadline)$/ ||
+	    own ~ /^(lane|ring|units)$/ && other ~ /^(wait|lock|futex|deadline)$/ ||
 	    own == "wait" && other ~ /^(ring|lock)$/))
 		fail(own " may not include " $2)
 }

@@ -169,18 +169,33 @@ static void test_harmless(void)
 		apply(&harmless[i]);
 }
 
-static void test_every_bit(void)
+static void flip_each_bit(struct mms_header header, size_t length)
 {
-	struct mms_header header = good_header();
 	unsigned char *bytes = (unsigned char *)&header;
 	size_t bit;
 
-	for (bit = 0; bit < 8 * sizeof(header); bit++) {
+	for (bit = 0; bit < 8 * length; bit++) {
 		bytes[bit / 8] ^= (unsigned char)(1U << bit % 8);
 		CHECK(mms_header_validate(&header, header.file_bytes) < 0);
 		bytes[bit / 8] ^= (unsigned char)(1U << bit % 8);
 	}
 	CHECK_INT(mms_header_validate(&header, header.file_bytes), 0);
+}
+
+static void test_every_bit(void)
+{
+	struct mms_header header = good_header();
+
+	flip_each_bit(header, offsetof(struct mms_header, clients));
+	header.type = MMS_TYPE_RPC;
+	header.clients = 2;
+	header.lane_bytes = 4096;
+	header.max_reply = 1024;
+	header.ring_offset += MMS_PAGE;
+	header.file_bytes = header.ring_offset + header.ring_bytes +
+			    header.clients * header.lane_bytes;
+	mms_header_seal(&header);
+	flip_each_bit(header, sizeof(header));
 }
 
 static void test_check(void)

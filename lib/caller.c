@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * caller.c - the calls of a client: what is in flight, and what becomes of it
+ *
+ * A reply is waited for as a message is (recv.c): try, wait, try again.  Nobody else
+ * reads the lane, so that is done without a lock.  What is different is the end of
+ * the waiting: whom a client waits for may be gone, and then he has to be told what
+ * that means for his request.  lane.c explains how he finds out; fate() below puts
+ * it together:
+ *
+ *	not taken, somebody serves      wait
+ *	not taken, nobody serves        withdraw it: -ECONNREFUSED
+ *	taken, on a living desk         wait
+ *	taken, on no living desk        look for a reply again; none: -EOWNERDEAD
+ *
+ * A server who comes or goes raises a count and wakes who waits; of one who is
+ * killed nobody is told, so a client looks for himself every 95 ms.
+ *
+ * Labels of this file: A10 with N1 and R3 (lane.c, ring.c), E2 with E1 (service.c).
+ */
+#include "caller.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "atomic.h"
+#include "deadline.h"
+
+/* Replies that are put aside or dropped at one look. */
+#define GATHER_MOST 256
+
+#define STATUS_SIZE sizeof(uint64_t)
+
+/* A client on his way through an empty lane. */
+struct reply_wait {
+	struct mmsock *handle;
+	struct mms_call *call; /* NULL: any */
+	struct mms_limit limit;
+	int waited;       /* how the last wait ended, where it failed */
+	bool rechecked;   /* a period of sleep is over: no use in a spin */
+	uint32_t servers; /* came and went, when we last looked */
+};
+
+int mms_caller_init(struct mmsock *handle)
+{
+	struct mms_port *port = &handle->port;
+	struct mms_caller *caller = calloc(1, sizeof(*caller));
+
+	if (!caller)
+		return -ENOMEM;
+	caller->lane = &port->service.lanes[port->slot];
+	caller->ring = port->service.rings;
+	caller->next = caller->floor = port->first_call;
+	handle->caller = caller;
+	return 0;
+}
+
+void mms_caller_fini(struct mmsock *handle)
+{
+	struct mms_caller *caller = handle->caller;
+	unsigned i;
+
+	if (!mms_forked(handle->fork_token))
+		mms_lane_close(caller->lane, caller->next);
+	for (i = 0; i < MMS_CALLS; i++)
+		free(caller->calls[i].reply);
+	free(caller);
+	handle->caller = NULL;
+}
+
+struct mms_call *mms_call_find(struct mms_caller *caller, uint64_t number)
+{
+	struct mms_call *call = &caller->calls[number % MMS_CALLS];
+
+	return number && call->number == number ? call : NULL;
+}
+
+/* The oldest call, or NULL. */
+static struct mms_call *oldest(struct mms_caller *caller)
+{
+	uint64_t number = caller->floor;
+	struct mms_call *call = NULL;
+
+	for (; caller->count && !call && number != caller->next; number++)
+		call = mms_call_find(caller, number);
+	return call;
+}
+
+/* For those who look: how many, and since when. */
+void mms_show_calls(struct mmsock *handle)
+{
+	struct mms_caller *caller = handle->caller;
+	struct mms_row *row = handle->port.row;
+
+	if (caller->count)
+		mms_store(&row->journal, (uint64_t)oldest(caller)->since_ns);
+	mms_store(&row->held, caller->count);
+}
+
+/* Somebody serves: 1, or 0 where every server is gone or dead. */
+bool mms_is_served(struct mms_port *port)
+{
+	unsigned slot;
+
+	for (slot = port->service.clients; slot < port->service.slots; slot++)
+		if (mms_row_role(&port->rows[slot]) & MMSOCK_SERVER &&
+		    mms_peer_is_dead(port, slot) != 1)
+			return true;
+	return false;
+}
+
+static uint32_t servers_seen(const struct mmsock *handle)
+{
+	/* [E2] pairs with [E1]: rows and desks as they were at that count. */
+	return mms_load_acquire32(&handle->port.control->signals.servers);
+}
+
+/* One look at the rows for each coming and going. */
+int mms_check_served(struct mmsock *handle)
+{
+	struct mms_caller *caller = handle->caller;
+	uint32_t servers = servers_seen(handle);
+
+	if (caller->served && caller->servers == servers)
+		return 0;
+	caller->served = mms_is_served(&handle->port);
+	caller->servers = servers;
+	return caller->served ? 0 : -ECONNREFUSED;
+}
+
+static bool is_taken(const struct mmsock *handle, const struct mms_call *call)
+{
+	/* [A10] pairs with [N1], [R3]: the note comes with this head. */
+	uint64_t head = mms_load_acquire(&handle->port.ring.recv->at);
+
+	return head - call->at - 1 < UINT64_MAX / 2;
+}
+
+static bool is_on_a_living_desk(struct mmsock *handle,
+				const struct mms_call *call)
+{
+	struct mms_port *port = &handle->port;
+	uint64_t note = mms_note_of(port->slot, call->number);
+	unsigned slot;
+
+	for (slot = port->service.clients; slot < port->service.slots; slot++)
+		if (mms_desk_has(&port->service, slot, note) &&
+		    mms_peer_is_dead(port, slot) != 1)
+			return true;
+	return false;
+}
+
+/*
+ * Nobody serves.  True if the request is withdrawn before anybody could take it;
+ * else a server has come this moment, and it is wanted again, unless he has
+ * dropped it.
+ */
+static bool is_withdrawn(struct mmsock *handle, const struct mms_call *call)
+{
+	struct mms_lane *lane = handle->caller->lane;
+
+	mms_lane_withdraw(lane, call->number);
+	if (!is_taken(handle, call))
+		return true;
+	mms_lane_begin(lane, call->number, handle->caller->floor);
+	return false;
+}
+
+/* No reply so far: 0 to go on waiting, or what has become of the call. */
+static int fate(struct mmsock *handle, const struct mms_call *call)
+{
+	int r = mms_port_gone(handle);
+
+	if (!r && !is_taken(handle, call)) {
+		if (mms_is_served(&handle->port))
+			return 0;
+		if (is_withdrawn(handle, call))
+			return -ECONNREFUSED;
+	}
+	if (!r) {
+		if (is_on_a_living_desk(handle, call))
+			return 0;
+		r = -EOWNERDEAD;
+	}
+	return mms_ring_is_empty(handle->caller->ring) ? r : 0;
+}
+
+/* The same of all calls in flight; *@ret_call is the first that has ended. */
+static int fate_of_any(struct mmsock *handle, struct mms_call **ret_call)
+{
+	struct mms_caller *caller = handle->caller;
+	uint64_t number;
+	int r = 0;
+
+	for (number = caller->floor; !r && number != caller->next; number++) {
+		*ret_call = mms_call_find(caller, number);
+		if (*ret_call)
+			r = fate(handle, *ret_call);
+	}
+	return r;
+}
+
+static uint64_t word_of(const unsigned char *payload)
+{
+	uint64_t word;
+
+	memcpy(&word, payload, sizeof(word));
+	return word;
+}
+
+static void release(struct mms_ring *ring, size_t length)
+{
+	mms_ring_release(ring, mms_record_size(length), 1);
+}
+
+/* Keep the reply in memory and take it off the lane. */
+static int put_aside(struct mms_caller *caller, const struct mms_reply *reply)
+{
+	unsigned char *copy = malloc(reply->length);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, reply->payload, reply->length);
+	reply->call->reply = copy;
+	reply->call->length = reply->length;
+	release(caller->ring, reply->length);
+	return 0;
+}
+
+/* The first reply in the lane: 1, 0 where there is none, -errno. */
+static int look_into_lane(struct mms_caller *caller,
+			  struct mms_reply *ret_reply)
+{
+	int r = mms_ring_peek(caller->ring, &ret_reply->payload,
+			      &ret_reply->length);
+
+	if (r == -EAGAIN)
+		return 0;
+	if (r || ret_reply->length < MMS_CALL_WORD)
+		return mms_fail(-EBADMSG, "the oldest reply is not valid");
+	ret_reply->call = mms_call_find(caller, word_of(ret_reply->payload) &
+							MMS_CALL_NUMBER);
+	return 1;
+}
+
+static bool was_put_aside(struct mms_caller *caller, struct mms_call *wanted,
+			  struct mms_reply *ret_reply)
+{
+	uint64_t number = caller->floor;
+
+	for (; !wanted && number != caller->next; number++) {
+		wanted = mms_call_find(caller, number);
+		if (wanted && !wanted->reply)
+			wanted = NULL;
+	}
+	if (!wanted || !wanted->reply)
+		return false;
+	*ret_reply = (struct mms_reply){wanted, wanted->reply, wanted->length};
+	return true;
+}
+
+/*
+ * 1 if the reply to @wanted, or to any call, is there; others are put aside, and
+ * those that nobody waits for are dropped.
+ */
+static int gather(struct mms_caller *caller, struct mms_call *wanted,
+		  struct mms_reply *ret_reply)
+{
+	unsigned most = GATHER_MOST;
+	struct mms_reply reply;
+	int r = 1;
+
+	if ((!wanted || wanted->reply) &&
+	    was_put_aside(caller, wanted, ret_reply))
+		return 1;
+	while (r > 0 && most-- > 0) {
+		r = look_into_lane(caller, &reply);
+		if (r <= 0)
+			return r;
+		if (reply.call && (!wanted || reply.call == wanted)) {
+			*ret_reply = reply;
+			return 1;
+		}
+		if (!reply.call || reply.call->reply)
+			release(caller->ring, reply.length);
+		else if (put_aside(caller, &reply))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool reply_is_there(void *context)
+{
+	const struct reply_wait *wait = context;
+	const struct mmsock *handle = wait->handle;
+
+	return !mms_ring_is_empty(handle->caller->ring) ||
+	       mms_port_gone(handle) || servers_seen(handle) != wait->servers;
+}
+
+/* Spin for the next reply; true if there is one. */
+static bool spin(struct reply_wait *wait, const struct mms_watch *watch,
+		 int64_t deadline_ns)
+{
+	struct mmsock *handle = wait->handle;
+	int r;
+
+	if (wait->rechecked ||
+	    !mms_wait_spin(&handle->waiter, &handle->patience, watch,
+			   deadline_ns) ||
+	    mms_ring_is_empty(handle->caller->ring))
+		return false;
+	r = mms_wait_changed(deadline_ns);
+	if (r < 0)
+		wait->waited = r;
+	return true;
+}
+
+/* After a look that found nothing: 0 to look again, or why not. */
+static int wait_for_reply(struct reply_wait *wait, struct mms_call **ret_call)
+{
+	struct mmsock *handle = wait->handle;
+	struct mms_ring *ring = handle->caller->ring;
+	struct mms_watch watch =
+		mms_watch_for(&handle->caller->lane->data, MMSOCK_REPLY,
+			      reply_is_there, wait);
+	bool waits = wait->limit.timeout_ns && !wait->waited;
+	int64_t deadline = waits ? mms_limit_deadline(&wait->limit) : 0;
+	int r;
+
+	watch.word = mms_ring_next_header(ring);
+	watch.along = mms_ring_next_line(ring);
+	watch.recheck_ns = MMS_FATE_PERIOD_NS;
+	if (waits && spin(wait, &watch, deadline))
+		return 0;
+	mms_slow_look(handle);
+	wait->servers = servers_seen(handle);
+	*ret_call = wait->call;
+	r = wait->call ? fate(handle, wait->call)
+		       : fate_of_any(handle, ret_call);
+	if (r)
+		return r;
+	*ret_call = NULL;
+	if (!waits)
+		return wait->waited ? wait->waited : -EAGAIN;
+	r = mms_wait_sleep(&handle->waiter, &handle->patience, &watch,
+			   deadline);
+	if (r < 0)
+		wait->waited = r;
+	wait->rechecked = r == MMS_WAIT_RECHECK;
+	return 0;
+}
+
+/*
+ * The reply to @call, or to any where that is NULL.  Where the call has ended
+ * without one, ret_reply->call is set beside the error.
+ */
+int mms_await_reply(struct mmsock *handle, struct mms_call *call,
+		    const struct mms_limit *limit, struct mms_reply *ret_reply)
+{
+	struct reply_wait wait = {
+		.handle = handle,
+		.call = call,
+		.limit = *limit,
+		.servers = servers_seen(handle),
+	};
+	int r;
+
+	for (;;) {
+		r = gather(handle->caller, call, ret_reply);
+		if (r > 0)
+			return 0;
+		ret_reply->call = NULL;
+		if (!r)
+			r = wait_for_reply(&wait, &ret_reply->call);
+		if (r)
+			return r;
+	}
+}
+
+/* The call is over, and its reply of no use any more. */
+void mms_call_end(struct mmsock *handle, const struct mms_reply *reply)
+{
+	struct mms_caller *caller = handle->caller;
+	struct mms_call *call = reply->call;
+
+	if (reply->payload && !call->reply)
+		release(caller->ring, reply->length);
+	free(call->reply);
+	*call = (struct mms_call){0};
+	caller->count--;
+	mms_show_calls(handle);
+}
+
+/* End a call that no reply is wanted to any more; true if nobody had taken it. */
+bool mms_call_give_up(struct mmsock *handle, struct mms_call *call)
+{
+	struct mms_reply none = {.call = call};
+	bool taken = true;
+
+	if (!call->reply) {
+		mms_lane_withdraw(handle->caller->lane, call->number);
+		taken = is_taken(handle, call);
+	}
+	mms_call_end(handle, &none);
+	return !taken;
+}
+
+/* A text of the other side's, for a terminal. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == '\x7f')
+			*text = '?';
+}
+
+static int report_failure(struct mms_caller *caller,
+			  const struct mms_reply *reply)
+{
+	const unsigned char *text =
+		reply->payload + MMS_CALL_WORD + STATUS_SIZE;
+	size_t length = reply->length - MMS_CALL_WORD - STATUS_SIZE;
+	char copy[MMS_FAILURE_TEXT + 1];
+
+	if (length > MMS_FAILURE_TEXT)
+		length = MMS_FAILURE_TEXT;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	make_printable(copy);
+	caller->status =
+		(int32_t)(uint32_t)word_of(reply->payload + MMS_CALL_WORD);
+	if (!*copy)
+		return -EREMOTEIO;
+	return mms_fail(-EREMOTEIO, "%s", copy);
+}
+
+static int report_refusal(const struct mms_reply *reply)
+{
+	switch (word_of(reply->payload + MMS_CALL_WORD)) {
+	case EMSGSIZE:
+		return mms_fail(-EMSGSIZE, "the reply is larger than the "
+					   "service's lanes take");
+	case ENOBUFS:
+		return mms_fail(-ENOBUFS, "the reply did not fit beside others "
+					  "that were not collected");
+	default:
+		return -EBADMSG;
+	}
+}
+
+/* What the record says: 0 for an answer, else the error that it is. */
+int mms_read_reply(struct mms_caller *caller, const struct mms_reply *reply)
+{
+	uint64_t kind = word_of(reply->payload) & MMS_CALL_KIND;
+
+	if (kind == MMS_CALL_ANSWER)
+		return 0;
+	if (reply->length < MMS_CALL_WORD + STATUS_SIZE)
+		return -EBADMSG;
+	if (kind == MMS_CALL_FAILED)
+		return report_failure(caller, reply);
+	return kind == MMS_CALL_REFUSED ? report_refusal(reply) : -EBADMSG;
+}
+
+static int too_many(void)
+{
+	return mms_fail(-ENOBUFS,
+			"the oldest of the calls that were not collected is %u "
+			"calls old",
+			MMS_CALLS);
+}
+
+/* Make the next number usable. */
+int mms_call_begin(struct mms_caller *caller)
+{
+	struct mms_call *first;
+
+	if (caller->next - caller->floor >= MMS_CALLS) {
+		first = oldest(caller);
+		caller->floor = first ? first->number : caller->next;
+		if (caller->next - caller->floor >= MMS_CALLS)
+			return too_many();
+	}
+	mms_lane_begin(caller->lane, caller->next, caller->floor);
+	return 0;
+}
