@@ -116,6 +116,9 @@ static void check_port(unsigned port)
 	}
 	if (info.state > MMSOCK_STATE_STALE)
 		wrong(CLEAN, "%s: is damaged: %s", name, info.detail);
+	if (info.corrupt)
+		wrong(CLEAN, "%s: %" PRIu64 " calls found what cannot be", name,
+		      info.corrupt);
 	if (info.participants)
 		wrong(CLEAN, "%s: %u users are left", name, info.participants);
 	if (info.messages || info.used_bytes || info.sent != info.received)
