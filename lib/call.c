@@ -62,16 +62,17 @@ static int hold(struct mmsock *handle, size_t length, struct mms_limit *limit,
 }
 
 /* The call whose request lies at @at, committed. */
-static struct mms_call *note_call(struct mmsock *handle, uint64_t at)
+static struct mms_call *note_call(struct mmsock *handle, uint64_t at,
+				  int64_t now_ns)
 {
 	struct mms_caller *caller = handle->caller;
 	struct mms_call *call = &caller->calls[caller->next % MMS_CALLS];
 
 	call->number = caller->next++;
 	call->at = at;
-	call->since_ns = mms_coarse_ns() + handle->wall_offset_ns;
+	call->since_ns = now_ns + handle->wall_offset_ns;
 	caller->count++;
-	mms_show_calls(handle);
+	mms_show_calls(handle, caller->count == 1 ? call : NULL);
 	return call;
 }
 
@@ -86,8 +87,8 @@ static int send_call(struct mmsock *handle, const void *request, size_t length,
 		return r;
 	mms_ring_send_call(&handle->port.ring, at, handle->caller->next,
 			   request, length);
-	mms_send_finish(handle, word, 1, length);
-	*ret_call = note_call(handle, at);
+	*ret_call =
+		note_call(handle, at, mms_send_finish(handle, word, 1, length));
 	return 0;
 }
 
@@ -233,6 +234,7 @@ int mmsock_call_commit(struct mmsock *handle, size_t length, uint64_t *ret_call)
 {
 	struct mms_ring *ring = &handle->port.ring;
 	int r = mms_enter(handle, MMSOCK_CLIENT, MMS_LOAN_CALL);
+	int64_t now;
 
 	if (r)
 		return r;
@@ -241,8 +243,8 @@ int mmsock_call_commit(struct mmsock *handle, size_t length, uint64_t *ret_call)
 	mms_ring_commit_call(ring, handle->loan_at, handle->caller->next,
 			     length, handle->loan_length);
 	handle->loan = MMS_NO_LOAN;
-	mms_send_finish(handle, handle->loan_word, 1, length);
-	*ret_call = note_call(handle, handle->loan_at)->number;
+	now = mms_send_finish(handle, handle->loan_word, 1, length);
+	*ret_call = note_call(handle, handle->loan_at, now)->number;
 	return mms_leave(handle, 0);
 }
 

@@ -87,15 +87,14 @@ static struct mms_call *oldest(struct mms_caller *caller)
 	return call;
 }
 
-/* For those who look: how many, and since when. */
-void mms_show_calls(struct mmsock *handle)
+/* For those who look: how many, and since when the oldest. */
+void mms_show_calls(struct mmsock *handle, const struct mms_call *oldest)
 {
-	struct mms_caller *caller = handle->caller;
 	struct mms_row *row = handle->port.row;
 
-	if (caller->count)
-		mms_store(&row->journal, (uint64_t)oldest(caller)->since_ns);
-	mms_store(&row->held, caller->count);
+	if (oldest)
+		mms_store(&row->journal, (uint64_t)oldest->since_ns);
+	mms_store(&row->held, handle->caller->count);
 }
 
 /* Somebody serves: 1, or 0 where every server is gone or dead. */
@@ -390,7 +389,7 @@ void mms_call_end(struct mmsock *handle, const struct mms_reply *reply)
 	free(call->reply);
 	*call = (struct mms_call){0};
 	caller->count--;
-	mms_show_calls(handle);
+	mms_show_calls(handle, oldest(caller));
 }
 
 /* End a call that no reply is wanted to any more; true if nobody had taken it. */

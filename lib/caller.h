@@ -53,8 +53,8 @@ int mms_check_served(struct mmsock *handle);
 /* Make the next number usable: 0, or -ENOBUFS. */
 int mms_call_begin(struct mms_caller *caller);
 
-/* For those who look: how many calls, and since when. */
-void mms_show_calls(struct mmsock *handle);
+/* For those who look: how many calls, and since when; NULL: as before. */
+void mms_show_calls(struct mmsock *handle, const struct mms_call *oldest);
 
 /*
  * Wait for the reply to @call, or to any where that is NULL.  Where the call has

@@ -202,16 +202,17 @@ void mms_end_loan(struct mmsock *handle);
 /*
  * The two ends of the port's ring, for those who put more into a message.  Hold:
  * wait for room for @need bytes, or for the oldest message, and take the end.
- * Finish: after the commit, or to commit the receipt; the end is given back.
+ * Finish: after the commit, or to commit the receipt; the end is given back, and
+ * the time of the commit returned, coarse.
  */
 int mms_send_hold(struct mmsock *handle, uint64_t need, int64_t timeout_ns,
 		  uint64_t *ret_word, uint64_t *ret_at);
-void mms_send_finish(struct mmsock *handle, uint64_t word, uint64_t messages,
-		     uint64_t payload_bytes);
+int64_t mms_send_finish(struct mmsock *handle, uint64_t word, uint64_t messages,
+			uint64_t payload_bytes);
 int mms_recv_hold(struct mmsock *handle, int64_t timeout_ns, uint64_t *ret_word,
 		  const unsigned char **ret_payload, size_t *ret_length);
-void mms_recv_finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
-		     uint64_t count, uint64_t payload_bytes);
+int64_t mms_recv_finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
+			uint64_t count, uint64_t payload_bytes);
 void mms_recv_leave(struct mmsock *handle, uint64_t word);
 
 /* -EMSGSIZE, with its sentence. */

@@ -120,13 +120,16 @@ static struct mms_note *note_at(const struct mms_service *service,
 }
 
 void mms_note_write(const struct mms_service *service, unsigned server,
-		    unsigned place, uint64_t note, int64_t now_ns)
+		    unsigned place, uint64_t note)
 {
-	struct mms_note *at = note_at(service, server, place);
-
-	mms_store(&at->since_ns, (uint64_t)now_ns);
 	/* [N1] pairs with [A10]: R3, the store of head, is the release. */
-	mms_store(&at->request, note);
+	mms_store(&note_at(service, server, place)->request, note);
+}
+
+void mms_note_stamp(const struct mms_service *service, unsigned server,
+		    unsigned place, int64_t now_ns)
+{
+	mms_store(&note_at(service, server, place)->since_ns, (uint64_t)now_ns);
 }
 
 void mms_note_clear(const struct mms_service *service, unsigned server,

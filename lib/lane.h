@@ -86,7 +86,11 @@ static inline uint64_t mms_note_of(unsigned client, uint64_t number)
 
 /* Before the request is taken off the ring: it is @server's now. */
 void mms_note_write(const struct mms_service *service, unsigned server,
-		    unsigned place, uint64_t note, int64_t now_ns);
+		    unsigned place, uint64_t note);
+
+/* Since when, for those who look. */
+void mms_note_stamp(const struct mms_service *service, unsigned server,
+		    unsigned place, int64_t now_ns);
 
 /* After its reply is committed, or dropped. */
 void mms_note_clear(const struct mms_service *service, unsigned server,

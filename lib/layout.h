@@ -355,8 +355,8 @@ static_assert(sizeof(struct mms_desk) == 256, "layout");
  *
  * Of a service's participants:
  *
- * held       calls in flight, or requests taken and not answered.
- * journal    since when, wall clock, coarse: the oldest call of a client.
+ * held       calls of a client in flight.
+ * journal    since when the oldest of them, wall clock, coarse.
  */
 struct mms_row {
 	alignas(MMS_GROUP) _Atomic uint32_t

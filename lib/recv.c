@@ -217,8 +217,9 @@ static void leave_message(struct mmsock *handle, uint64_t word)
 }
 
 /* The commit of a receipt, its bookkeeping, and the end given back. */
-static inline void finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
-			  uint64_t count, uint64_t payload_bytes)
+static inline int64_t finish(struct mmsock *handle, uint64_t word,
+			     uint64_t bytes, uint64_t count,
+			     uint64_t payload_bytes)
 {
 	struct mms_end *end = handle->port.ring.recv;
 	int64_t now;
@@ -231,6 +232,7 @@ static inline void finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
 	mms_bump(&handle->port.row->received, count);
 	mms_bump(&handle->port.row->received_bytes, payload_bytes);
 	mms_tick(handle, now);
+	return now;
 }
 
 /* The oldest message, with the lock held if it returns 0. */
@@ -286,10 +288,10 @@ int mms_recv_hold(struct mmsock *handle, int64_t timeout_ns, uint64_t *ret_word,
 			   ret_length);
 }
 
-void mms_recv_finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
-		     uint64_t count, uint64_t payload_bytes)
+int64_t mms_recv_finish(struct mmsock *handle, uint64_t word, uint64_t bytes,
+			uint64_t count, uint64_t payload_bytes)
 {
-	finish(handle, word, bytes, count, payload_bytes);
+	return finish(handle, word, bytes, count, payload_bytes);
 }
 
 void mms_recv_leave(struct mmsock *handle, uint64_t word)

@@ -58,8 +58,8 @@ static int wait_for_room(struct room_wait *wait)
 }
 
 /* The bookkeeping of a commit, for those who look, and the end given back. */
-static inline void finish(struct mmsock *handle, uint64_t word,
-			  uint64_t messages, uint64_t payload_bytes)
+static inline int64_t finish(struct mmsock *handle, uint64_t word,
+			     uint64_t messages, uint64_t payload_bytes)
 {
 	struct mms_end *end = handle->port.ring.send;
 	int64_t now = mms_stamp(handle, end);
@@ -70,6 +70,7 @@ static inline void finish(struct mmsock *handle, uint64_t word,
 	mms_bump(&handle->port.row->sent, messages);
 	mms_bump(&handle->port.row->sent_bytes, payload_bytes);
 	mms_tick(handle, now);
+	return now;
 }
 
 int mms_refuse_size(size_t length, uint64_t most)
@@ -152,10 +153,10 @@ int mms_send_hold(struct mmsock *handle, uint64_t need, int64_t timeout_ns,
 	return get_room(handle, need, timeout_ns, ret_word, ret_at);
 }
 
-void mms_send_finish(struct mmsock *handle, uint64_t word, uint64_t messages,
-		     uint64_t payload_bytes)
+int64_t mms_send_finish(struct mmsock *handle, uint64_t word, uint64_t messages,
+			uint64_t payload_bytes)
 {
-	finish(handle, word, messages, payload_bytes);
+	return finish(handle, word, messages, payload_bytes);
 }
 
 static inline int send_one(struct mmsock *handle, const void *message,

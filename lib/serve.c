@@ -60,12 +60,12 @@ static bool is_wanted(const struct mmsock *handle, struct found *found)
 	       mms_lane_wants(lane_of(handle, found->client), found->call);
 }
 
-static void take(struct mmsock *handle, const struct found *found)
+static int64_t take(struct mmsock *handle, const struct found *found)
 {
-	mms_recv_finish(handle, found->word, mms_record_size(found->length), 1,
-			found->length < MMS_CALL_WORD
-				? 0
-				: found->length - MMS_CALL_WORD);
+	return mms_recv_finish(
+		handle, found->word, mms_record_size(found->length), 1,
+		found->length < MMS_CALL_WORD ? 0
+					      : found->length - MMS_CALL_WORD);
 }
 
 /* The oldest request that is wanted. */
@@ -87,17 +87,10 @@ static int find_request(struct mmsock *handle, int64_t timeout_ns,
 	}
 }
 
-static void show_requests(struct mmsock *handle)
-{
-	mms_store(&handle->port.row->held,
-		  (uint64_t)__builtin_popcount(handle->open_requests));
-}
-
 static void close_request(struct mmsock *handle, unsigned place)
 {
 	mms_note_clear(&handle->port.service, handle->port.slot, place);
 	handle->open_requests &= ~(UINT32_C(1) << place);
-	show_requests(handle);
 }
 
 /*
@@ -109,17 +102,19 @@ static int open_request(struct mmsock *handle, const struct found *found,
 {
 	unsigned place = (unsigned)__builtin_ctz(~handle->open_requests);
 	uint64_t note = mms_note_of(found->client, found->call);
+	const struct mms_service *service = &handle->port.service;
+	int64_t now;
 
-	mms_note_write(&handle->port.service, handle->port.slot, place, note,
-		       mms_coarse_ns() + handle->wall_offset_ns);
-	take(handle, found);
+	mms_note_write(service, handle->port.slot, place, note);
+	now = take(handle, found);
+	mms_note_stamp(service, handle->port.slot, place,
+		       now + handle->wall_offset_ns);
 	if (!mms_lane_wants(lane_of(handle, found->client), found->call)) {
-		mms_note_clear(&handle->port.service, handle->port.slot, place);
+		mms_note_clear(service, handle->port.slot, place);
 		return -ECONNRESET;
 	}
 	handle->notes[place] = note;
 	handle->open_requests |= UINT32_C(1) << place;
-	show_requests(handle);
 	*ret_request =
 		(struct mmsock_request){found->call, found->client, place};
 	return 0;
