@@ -180,10 +180,8 @@ static int await_asked(struct mmsock *handle, uint64_t *number,
 	r = mms_await_reply(handle, asked, &limit, ret_reply);
 	if (ret_reply->call)
 		*number = ret_reply->call->number;
-	if (r && ret_reply->call) {
-		ret_reply->payload = NULL;
-		mms_call_end(handle, ret_reply);
-	}
+	if (r && ret_reply->call)
+		mms_call_give_up(handle, ret_reply->call);
 	return r;
 }
 
