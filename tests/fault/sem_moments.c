@@ -43,6 +43,7 @@ static void setup(uint64_t value)
 	fresh_dir();
 	options.mode = MMSOCK_CREATE_NEW_EXCLUSIVE;
 	options.value = value;
+	options.maximum = 2 * ALL;
 	options.slots = 8;
 	CHECK_INT(mmsock_sem_create(NAME, &options), 1);
 	own = open_sem(0);
@@ -176,6 +177,50 @@ static void test_late_note(void)
 	printf("# %lu instructions\n", at);
 }
 
+static void look(void *context)
+{
+	(void)context;
+	CHECK(mmsock_sem_value(mine) >= 0);
+}
+
+static struct step_trace record_burial(void)
+{
+	struct step_trace trace;
+	struct step owner;
+	struct step heir;
+
+	step_start(&owner, prepare_owner, take_one, NULL);
+	step_start(&heir, prepare_plain, look, NULL);
+	die_behind_swap(&owner);
+	step_record(&heir, file, MMS_ROWS_OFFSET + 3 * sizeof(struct mms_row),
+		    &trace);
+	audit();
+	return trace;
+}
+
+/* One stands still in what he changes, another one looks for the dead, too. */
+static void test_two_bury(void)
+{
+	struct step_trace trace;
+	unsigned long at = 0;
+	struct step owner;
+	struct step heir;
+
+	setup(ALL);
+	trace = record_burial();
+	CHECK(trace.changes > 2);
+	while ((at = step_change_after(&trace, at)) != ULONG_MAX) {
+		step_start(&owner, prepare_owner, take_one, NULL);
+		step_start(&heir, prepare_plain, look, NULL);
+		die_behind_swap(&owner);
+		step_to(&heir, &trace, at);
+		CHECK(mmsock_sem_value(own) >= 0);
+		step_finish(&heir);
+		audit();
+	}
+	step_forget(&trace);
+}
+
 /* He who posts stands between his swap and his wake, until the time is up. */
 static void test_last_try(void)
 {
@@ -195,6 +240,7 @@ static const struct check_case cases[] = {
 	{"a change is noted while its owner is buried",
 	 test_noted_while_buried},
 	{"a late note does not take the place of a newer one", test_late_note},
+	{"of two who bury one gives back", test_two_bury},
 	{"a unit that comes as the time goes is taken", test_last_try},
 };
 

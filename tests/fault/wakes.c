@@ -423,6 +423,7 @@ static void set_sem(void)
 
 	fresh_dir();
 	options.mode = MMSOCK_CREATE_NEW_EXCLUSIVE;
+	options.value = 0;
 	options.slots = 4;
 	CHECK_INT(mmsock_sem_open(NAME, &options, &own_sem), 0);
 	look_into_file();
@@ -715,6 +716,21 @@ static void play(const struct scene *of)
 	stop_both_everywhere();
 }
 
+static void start_waiter(struct kid *kid)
+{
+	kid_start(kid, run_waiter, NULL);
+	CHECK(hear(kid));
+	tell(kid);
+	await_rest(kid, row_of(kid->pid));
+}
+
+static void expect_woken(struct kid *kid)
+{
+	CHECK(has_spoken(kid, 10000));
+	CHECK(hear(kid));
+	CHECK_INT(kid_reap(kid), 0);
+}
+
 /* One of two senders stands still while the other one leaves. */
 static void stop_leaver(unsigned long place)
 {
@@ -730,9 +746,7 @@ static void stop_leaver(unsigned long place)
 	step_forward(&step, place);
 	mmsock_close(other);
 	step_finish(&step);
-	CHECK(has_spoken(&kid, 10000));
-	CHECK(hear(&kid));
-	CHECK_INT(kid_reap(&kid), 0);
+	expect_woken(&kid);
 }
 
 static void test_two_leave(void)
@@ -746,6 +760,90 @@ static void test_two_leave(void)
 	for (; place < trace.count; place += step_stride(5))
 		stop_leaver(place);
 	step_forget(&trace);
+}
+
+/* Several who wait, and one who brings something for all of them. */
+
+static void test_end_of_all(void)
+{
+	struct mmsock *sender;
+	struct kid kids[2];
+	unsigned i;
+
+	scene = &for_the_end;
+	scene->set();
+	sender = open_as(NAME, MMSOCK_SENDER);
+	for (i = 0; i < CHECK_COUNT(kids); i++)
+		start_waiter(&kids[i]);
+	mmsock_close(sender);
+	for (i = 0; i < CHECK_COUNT(kids); i++)
+		expect_woken(&kids[i]);
+}
+
+static void test_two_units(void)
+{
+	struct kid kids[2];
+	unsigned i;
+
+	scene = &for_a_unit;
+	scene->set();
+	for (i = 0; i < CHECK_COUNT(kids); i++)
+		start_waiter(&kids[i]);
+	CHECK_INT(mmsock_sem_post(own_sem, 2), 0);
+	for (i = 0; i < CHECK_COUNT(kids); i++)
+		expect_woken(&kids[i]);
+}
+
+/* He has to know that there is somebody to look for; then he sleeps again. */
+static void test_first_owner(void)
+{
+	struct mmsock_sem_options options = MMSOCK_SEM_OPTIONS_INIT;
+	const _Atomic uint64_t *sleeps;
+	struct mmsock_sem *owner;
+	struct kid kid;
+
+	scene = &for_a_unit;
+	scene->set();
+	start_waiter(&kid);
+	sleeps = sleeps_of(kid.pid);
+	CHECK_INT(mms_load(sleeps), 1);
+	options.mode = MMSOCK_CONNECT_TO_EXISTING;
+	options.flags = MMSOCK_SEM_OWNED;
+	CHECK_INT(mmsock_sem_open(NAME, &options, &owner), 0);
+	while (mms_load(sleeps) < 2)
+		sched_yield();
+	CHECK_INT(mmsock_sem_post(own_sem, 1), 0);
+	expect_woken(&kid);
+	mmsock_sem_close(owner);
+}
+
+/* Somebody has died with the end, in the slot that the newcomer will get. */
+static void prepare_in_dead_slot(void *context)
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		prepare_space(context);
+		_exit(EXIT_SUCCESS);
+	}
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+static const struct scene for_an_end_of_the_dead = {
+	.set = set_port,
+	.prepare_bringer = prepare_in_dead_slot,
+	.bring = prepare_sender,
+	.prepare_waiter = prepare_sender,
+	.wait = send_message,
+	.clean = drain,
+};
+
+static void test_newcomer(void)
+{
+	scene = &for_an_end_of_the_dead;
+	scene->set();
+	stop_bringer_everywhere();
 }
 
 static void test_message(void)
@@ -817,11 +915,15 @@ static const struct check_case cases[] = {
 	{"the end of the stream wakes who waits for more", test_end},
 	{"of two who leave at once one wakes who waits for more",
 	 test_two_leave},
+	{"the end of the stream wakes all", test_end_of_all},
 	{"a port that is removed wakes who waits in it", test_removal},
 	{"also who waits for room", test_removal_without_room},
 	{"and who waits for company", test_removal_alone},
 	{"who comes wakes who waits for company", test_company},
 	{"a unit wakes who waits for it", test_unit},
+	{"a post of two wakes two", test_two_units},
+	{"the first owner wakes who waits for units", test_first_owner},
+	{"a newcomer wakes who waits for a dead one's end", test_newcomer},
 	{"an interrupt wakes who waits", test_interrupt},
 };
 
