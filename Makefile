@@ -77,7 +77,7 @@ FUZZ_DAMAGE = ring scribbler units \
 	# EOL
 SOAK_PARTS = chaos guests soak streams traffic world \
 	# EOL
-TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble random soak/soak stress/schedule unit/fake_futex unit/sandbox \
+TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = abi bench bench_output cat completion create examples faults framing hostile ls \
 	namespaces pipelines recv regressions rm sem send \
@@ -370,6 +370,11 @@ fuzz-keep: fuzz ## what check-fuzz came across, as far as it is new, into the co
 test-programs: $(SOAK_BIN) $(UNIT_BINS) $(STRESS_BINS) $(FAULT_BINS) $(FUZZ_BINS) \
 	$(BUILD)/tests/abi/layout $(BUILD)/tests/abi/partner
 
+# MUTANTS names some of them.
+check-mutants: ## weaken the library step by step; a test has to notice
+	@tests/deps.sh build check
+	@MUTANTS='$(MUTANTS)' TEST_TIMEOUT=14400 $(RUN) tests/mutants/run.sh 3>&1
+
 asan ubsan tsan: ## library and tools with a sanitizer, in build/asan ...
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/$@ \
 		SANITIZE=$(SANITIZE_$@) all test-programs
@@ -435,6 +440,7 @@ lint-own: all
 	$(call step,own)
 	$(Q)awk -f tests/lint/barriers.awk $(LIB:%=lib/%.c) lib/handle.h \
 		lib/lock.h lib/wait.h
+	$(Q)tests/mutants/mutants.pl check
 	$(Q)tests/lint/includes.sh
 	$(Q)tests/lint/options.sh $(BUILD)/bin $(TOOLS)
 	$(Q)tests/lint/exports.sh $(SHARED)
@@ -501,7 +507,8 @@ help: ## this list
 
 .PHONY: all lib tools deps demo bench check run-all check-unit check-stress \
 	check-fault check-crash check-fuzz check-fuzz-corpus check-bats check-model \
-	check-model-quick check-model-long fuzz fuzz-keep fuzz-programs \
+	check-model-quick check-model-long check-mutants fuzz fuzz-keep \
+	fuzz-programs \
 	test-programs asan ubsan tsan check-asan check-ubsan \
 	check-tsan run-sanitized run-threads run-programs soak coverage abi lint run-lint lint-format \
 	lint-tidy lint-cppcheck lint-shell lint-pages lint-own format install \

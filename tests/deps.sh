@@ -47,6 +47,7 @@ need lint clang-format 'command -v clang-format'
 need lint clang-tidy 'command -v clang-tidy'
 need lint cppcheck 'command -v cppcheck'
 need lint mandoc 'command -v mandoc'
+need lint perl 'command -v perl'
 need lint shellcheck 'command -v shellcheck'
 
 [ "$missing" ] || exit 0

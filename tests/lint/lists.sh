@@ -15,7 +15,8 @@ if [ "$extra" ]; then
 	echo "not in the Makefile:" "$extra"
 	bad=1
 fi
-for file in $there Makefile tests/run tests/*.sh tests/lint/*; do
+for file in $there Makefile tests/run tests/*.sh tests/lint/* \
+	tests/mutants/*.pl tests/mutants/*.sh tests/mutants/*.txt; do
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' && continue
 	echo "$file: no SPDX-License-Identifier"
 	bad=1
