@@ -75,7 +75,7 @@ FUZZ = arguments delimiter framing header number ring scribbler units \
 # Targets that damage a mapping while it is in use.
 FUZZ_DAMAGE = ring scribbler units \
 	# EOL
-SOAK_PARTS = chaos guests soak streams traffic world \
+SOAK_PARTS = calls chaos guests soak streams traffic world \
 	# EOL
 TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL

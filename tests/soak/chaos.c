@@ -23,7 +23,9 @@
 #define STOP_MOST (300 * MS)
 #define STOPPED   4U /* at a time, at most */
 #define GUESTS    3U
-#define ROVERS    3U
+#define ROVERS    2U
+#define CLIENTS   2U
+#define SERVERS   2U
 #define ERRANDS   2U
 
 /* Everything whose standing still is a hang. */
@@ -31,6 +33,7 @@ enum motion {
 	SENDS,
 	RECEIPTS = SENDS + PORTS,
 	VISITS = RECEIPTS + PORTS,
+	CALLS,
 	PIPE,
 	MOTIONS
 };
@@ -93,7 +96,8 @@ static void work(struct seat *seat, enum kind kind)
 	static void (*const runs[])(struct seat * seat, uint64_t random) = {
 		[SENDER] = run_sender, [RECEIVER] = run_receiver,
 		[ROVER] = run_rover,   [GUEST] = run_guest,
-		[LOOKER] = run_looker,
+		[LOOKER] = run_looker, [CLIENT] = run_client,
+		[SERVER] = run_server,
 	};
 
 	if (seat_start(seat, kind))
@@ -149,14 +153,18 @@ void chaos_start(uint64_t *random)
 	work_at(LOOKER, 0);
 	for (i = 0; i < GUESTS; i++)
 		work_at(GUEST, 0);
+	for (i = 0; i < CLIENTS; i++)
+		work_at(CLIENT, SERVICE);
+	for (i = 0; i < SERVERS; i++)
+		work_at(SERVER, SERVICE);
 	spare_some(random);
 }
 
 /* Who was killed at his work gets a successor, as long as there is any. */
 static bool is_wanted(enum kind kind)
 {
-	return going_on() ||
-	       (kind == RECEIVER && atomic_load(&world->phase) < RECEIVERS_END);
+	return going_on() || ((kind == RECEIVER || kind == SERVER) &&
+			      atomic_load(&world->phase) < RECEIVERS_END);
 }
 
 static void note_continued(struct seat *seat)
@@ -254,6 +262,8 @@ static bool kill_one(struct seat *seat)
 	if (!seat->mortal || seat->spared)
 		return false;
 	seat->killed = true;
+	if (seat->kind == SERVER)
+		end_to_serve(seat);
 	kill(seat->pid, SIGKILL);
 	world->totals.kills++;
 	return true;
@@ -391,7 +401,7 @@ static void run_errand(enum errand errand, unsigned port)
 
 static void send_errand(enum errand errand, uint64_t *random)
 {
-	unsigned port = (unsigned)random_below(random, PORTS);
+	unsigned port = (unsigned)random_below(random, ALL_PORTS);
 	struct totals *totals = &world->totals;
 	uint64_t *counts[] = {&totals->overwrites, &totals->removes,
 			      &totals->plain_removes, &totals->listings};
@@ -462,6 +472,8 @@ static uint64_t position(unsigned motion)
 		return atomic_load(&world->ports[motion - SENDS].sends);
 	if (motion < VISITS)
 		return atomic_load(&world->ports[motion - RECEIPTS].receipts);
+	if (motion == CALLS)
+		return atomic_load(&world->totals.calls);
 	return motion == VISITS ? atomic_load(&world->totals.units)
 				: atomic_load(&world->piped);
 }
@@ -472,6 +484,8 @@ static const char *motion_name(unsigned motion)
 		return "sending";
 	if (motion < VISITS)
 		return "receiving";
+	if (motion == CALLS)
+		return "the service";
 	return motion == VISITS ? "the semaphore" : "the pipeline";
 }
 
@@ -486,9 +500,9 @@ static int show_peer(const struct mmsock_peer *peer, void *context)
 /* What everybody was at. */
 static void show_all(void)
 {
-	static const char *const kinds[] = {"sender",  "receiver", "rover",
-					    "guest",   "looker",   "feeder",
-					    "checker", "tool",     "errand"};
+	static const char *const kinds[] = {
+		"sender", "receiver", "rover",   "guest", "client", "server",
+		"looker", "feeder",   "checker", "tool",  "errand"};
 	const struct seat *seat;
 	const char *call;
 	unsigned i;
@@ -503,7 +517,7 @@ static void show_all(void)
 			       (double)(now_ns() - seat->since_ns) / 1e9,
 			       seat->stopped ? ", stopped" : "");
 	}
-	for (i = 0; i < PORTS; i++) {
+	for (i = 0; i < ALL_PORTS; i++) {
 		printf("# port %u:\n", i);
 		mmsock_inspect_peers(port_plans[i].name, NULL, show_peer, NULL);
 	}
@@ -616,7 +630,7 @@ void chaos_quiet(uint64_t *random)
 {
 	continue_those_due(INT64_MAX);
 	atomic_store(&world->phase, SENDERS_END);
-	await_end(~(1U << RECEIVER), random);
+	await_end(~(1U << RECEIVER | 1U << SERVER), random);
 	atomic_store(&world->phase, RECEIVERS_END);
 	await_end(~0U, random);
 	forget_those_due();

@@ -2,13 +2,14 @@
 /*
  * soak.c - everything at once, for as long as one likes, and an audit of all of it
  *
- * Senders and receivers on four ports, users of a semaphore, and pipelines of the
- * real tools, at 50 random mishaps a second: kill -9, SIGSTOP, SIGCONT, a port
+ * Senders and receivers on four ports, clients and servers of a service, users of a
+ * semaphore, and pipelines of the real tools, at 50 random mishaps a second: kill -9, SIGSTOP, SIGCONT, a port
  * replaced or removed, also by rm(1).  Every few seconds all of them end as
  * programs do, and the books are audited: each message that was sent was received
  * once, or still lies there, or is one of the few that may be gone (world.c says
  * which); no receiver saw anything out of order, twice, or that was not sent; no
- * slot, message or file is left behind.  Then the next round begins, on the same
+ * request was executed twice, or after it was refused; no slot, message or file is
+ * left behind.  Then the next round begins, on the same
  * ports.
  *
  * SOAK_DURATION in the environment is how long (30s; 10m, 1h), SOAK_SEED makes
@@ -25,11 +26,13 @@
  *  - a dead owner's units are given back once too often
  *  - who sleeps for a lock never looks whether its owner is dead
  *  - a plain rm(1) is not noticed
+ *  - a request is served although it was withdrawn, refused and not withdrawn, or
+ *    taken without a note on the desk; the numbers of calls come back
  *
  * Not to be noticed here, since others make up for it within a second or the
  * moment is too short: the flag cleared before the wake and not after it, the
- * count of messages not repaired, the units of a dead owner left to the next who
- * comes, and senders looked for after the messages at the end of a stream.  For
+ * count of messages not repaired, the units of a dead owner, or the desk of a
+ * dead server, left to the next who comes, and senders looked for after the messages at the end of a stream.  For
  * these there are tests/stress, tests/fault and tests/model.
  */
 #include "soak.h"
@@ -39,11 +42,10 @@
 #define ROUND_LEAST (2 * SECOND)
 #define ROUND_MOST  (6 * SECOND)
 
-struct port_plan port_plans[PORTS] = {
-	{"queue", 65536, 4000},
-	{"tiny", 4096, 4080},
-	{"large", 1 << 20, 60000},
-	{NULL, 32768, 16384}, /* on a disk */
+struct port_plan port_plans[ALL_PORTS] = {
+	{"queue", 65536, 4000},    {"tiny", 4096, 4080},
+	{"large", 1 << 20, 60000}, {NULL, 32768, 16384}, /* on a disk */
+	{"service", 16384, 4000},
 };
 
 static const char *const sentences[VERDICTS] = {
@@ -131,11 +133,11 @@ static void check_port(unsigned port)
 
 static void audit(void)
 {
-	uint64_t current[PORTS];
+	uint64_t current[ALL_PORTS];
 	unsigned port;
 
-	for (port = 0; port < PORTS; port++) {
-		current[port] = drain(port);
+	for (port = 0; port < ALL_PORTS; port++) {
+		current[port] = port == SERVICE ? drain_service() : drain(port);
 		if (current[port])
 			check_port(port);
 		counters_note(port);
@@ -152,7 +154,7 @@ static void check_remains(const char *dir, const char *disk)
 	unsigned port;
 	int r;
 
-	for (port = 0; port < PORTS; port++) {
+	for (port = 0; port < ALL_PORTS; port++) {
 		r = mmsock_remove(port_plans[port].name, NULL,
 				  MMSOCK_REMOVE_UNUSED);
 		if (r && r != -ENOENT)
@@ -195,6 +197,11 @@ static void report(int64_t started_ns)
 	       totals->takeovers, totals->late_wakes, totals->delays[0],
 	       totals->delays[1], totals->delays[2],
 	       (double)totals->longest_delay_ns / 1e6);
+	printf("#   %" PRIu64 " calls answered; %" PRIu64
+	       " failed, of which %" PRIu64 " refused and %" PRIu64
+	       " left by their servers\n",
+	       totals->calls, totals->calls_failed, totals->calls_refused,
+	       totals->calls_orphaned);
 	printf("#   %" PRIu64 " units of the semaphore; %" PRIu64
 	       " streams whole, %" PRIu64 " cut, %.1f MB\n",
 	       totals->units, totals->streams_whole, totals->streams_cut,

@@ -5,6 +5,7 @@
  *	soak.c      rounds, the audit at the end of each, the report
  *	chaos.c     starts the processes, kills, stops, replaces and removes
  *	traffic.c   senders and receivers
+ *	calls.c     clients and servers
  *	guests.c    users of a semaphore
  *	streams.c   pipelines of the real tools
  *	world.c     the memory that all of them share, and the books in it
@@ -26,12 +27,14 @@
 #include "random.h"
 #include "unit/sandbox.h"
 
-#define PORTS     4U
+#define PORTS     4U /* queues */
+#define SERVICE   PORTS
+#define ALL_PORTS (PORTS + 1)
 #define SESSIONS  4096U
 #define NUMBERS   16384U /* messages a session has numbers for */
 #define IMAGE     ((size_t)96 << 10)
 #define HANG      (20 * SECOND)
-#define SEATS_MAX 28U
+#define SEATS_MAX 32U
 
 /* What can turn out to be wrong; the cases of the program. */
 enum verdict {
@@ -49,6 +52,8 @@ enum kind {
 	RECEIVER,
 	ROVER, /* now here, now there, now this, now that */
 	GUEST, /* of the semaphore */
+	CLIENT,
+	SERVER,
 	LOOKER,
 	FEEDER, /* of the pipelines: these two are ours and live on */
 	CHECKER,
@@ -73,7 +78,8 @@ struct session {
 	_Atomic uint64_t intended;
 	_Atomic uint64_t done;
 	_Atomic uint64_t seen[NUMBERS / 64];
-	_Atomic uint64_t excused[NUMBERS / 64]; /* a killed receiver had it */
+	/* A killed receiver had it; of a service, it must not be executed. */
+	_Atomic uint64_t excused[NUMBERS / 64];
 };
 
 /* What a process is in the middle of taking. */
@@ -87,7 +93,7 @@ enum taking {
 struct seat {
 	enum kind kind;
 	pid_t pid;
-	bool killed;
+	_Atomic bool killed;
 	bool stopped;
 	bool mortal;
 	bool spared; /* in this round */
@@ -104,6 +110,9 @@ struct seat {
 	_Atomic unsigned holds;    /* an end, for a while */
 	/* deaths << 48 | version << 8 | units of the semaphore */
 	_Atomic uint64_t inside;
+	/* A server: the incarnation that he serves, and changes of that. */
+	_Atomic uint64_t serving;
+	_Atomic uint64_t serving_version;
 	unsigned char image[IMAGE];
 };
 
@@ -131,6 +140,10 @@ struct totals {
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t visits;
 	_Atomic uint64_t units;
+	_Atomic uint64_t calls; /* answered, or with an error */
+	_Atomic uint64_t calls_failed;
+	_Atomic uint64_t calls_refused;  /* nobody served */
+	_Atomic uint64_t calls_orphaned; /* the server died or left */
 	_Atomic uint64_t delays[3]; /* after a death: to 100 ms, 1 s, above */
 	_Atomic int64_t longest_delay_ns;
 	_Atomic uint64_t stream_bytes;
@@ -158,6 +171,7 @@ struct world {
 	_Atomic unsigned phase;
 	_Atomic unsigned stopped;       /* processes */
 	_Atomic int64_t last_stop_ns;   /* or continued */
+	_Atomic uint64_t servers_gone;  /* killed or closed; said before */
 	_Atomic unsigned sessions_used; /* may exceed SESSIONS */
 	_Atomic unsigned failures[VERDICTS];
 	_Atomic unsigned texts;
@@ -165,7 +179,7 @@ struct world {
 	_Atomic uint64_t piped;   /* bytes into and out of pipelines, ever */
 	_Atomic uint64_t checked; /* bytes that came out of this one */
 	struct totals totals;
-	struct port_state ports[PORTS];
+	struct port_state ports[ALL_PORTS];
 	struct session sessions[SESSIONS];
 	struct seat seats[SEATS_MAX];
 };
@@ -178,7 +192,7 @@ struct port_plan {
 };
 
 extern struct world *world;
-extern struct port_plan port_plans[PORTS];
+extern struct port_plan port_plans[ALL_PORTS];
 
 /* world.c */
 
@@ -209,6 +223,13 @@ struct reader {
 void message_take(struct reader *reader, const unsigned char *message,
 		  size_t length);
 
+/* The same of a request: false where it may not be executed. */
+bool message_execute(uint64_t incarnation, const unsigned char *message,
+		     size_t length, unsigned *ret_session,
+		     uint64_t *ret_number);
+bool session_has(const struct session *session, uint64_t number);
+void session_refuse(struct session *session, uint64_t number);
+
 /* A new session, or NULL where this round has no more. */
 struct session *session_open(unsigned port, uint64_t incarnation,
 			     unsigned *ret_number);
@@ -222,6 +243,11 @@ void books_audit(const uint64_t *current);
 /* A call begins and ends; did says whether it did something. */
 void call_begin(struct seat *seat, const char *call);
 void call_end(struct seat *seat, bool did);
+/*
+ * Now and then keep for a while what is held, that others wait for, and that a
+ * killed process leaves to be repaired.
+ */
+void hold_on(struct seat *seat, uint64_t *random);
 
 static inline bool going_on(void)
 {
@@ -252,6 +278,14 @@ void run_rover(struct seat *seat, uint64_t random);
 void run_looker(struct seat *seat, uint64_t random);
 /* Take what is left in a port; its incarnation, or 0 where there is none. */
 uint64_t drain(unsigned port);
+
+/* calls.c */
+
+void run_client(struct seat *seat, uint64_t random);
+void run_server(struct seat *seat, uint64_t random);
+void end_to_serve(struct seat *seat);
+/* As drain(). */
+uint64_t drain_service(void);
 
 /* guests.c */
 

@@ -107,16 +107,6 @@ static void rest(struct visit *visit)
 		nap((int64_t)random_below(&visit->random, 2 * MS));
 }
 
-/* With an end held, which others wait for and a killed one leaves. */
-static void linger(struct visit *visit)
-{
-	if (random_below(&visit->random, 8))
-		return;
-	atomic_store(&visit->seat->holds, 1);
-	nap((int64_t)random_below(&visit->random, MS));
-	atomic_store(&visit->seat->holds, 0);
-}
-
 static bool is_time_left(const struct visit *visit)
 {
 	return now_ns() < visit->until_ns;
@@ -270,7 +260,7 @@ static bool send_in_place(struct visit *visit, bool cancel)
 		return false;
 	}
 	memset(reserved, 0xa5, message_length);
-	linger(visit);
+	hold_on(visit->seat, &visit->random);
 	if (cancel)
 		return !mmsock_cancel(visit->handle);
 	message_make(reserved, length, visit->number, number);
@@ -340,7 +330,7 @@ static int recv_in_place(struct visit *visit, int64_t timeout_ns)
 	call_end(visit->seat, length >= 0);
 	if (length < 0)
 		return (int)length;
-	linger(visit);
+	hold_on(visit->seat, &visit->random);
 	if (!random_below(&visit->random, 4))
 		return mmsock_cancel(visit->handle);
 	memset(to, 0, LABEL_SIZE);
@@ -603,7 +593,7 @@ void run_looker(struct seat *seat, uint64_t random)
 
 	while (going_on()) {
 		call_begin(seat, "mmsock_inspect");
-		look_at(port_plans[random_below(&random, PORTS)].name);
+		look_at(port_plans[random_below(&random, ALL_PORTS)].name);
 		if (mmsock_list(NULL, count_name, &names))
 			wrong(CLEAN, "the directory cannot be listed");
 		call_end(seat, false);

@@ -71,6 +71,11 @@ struct mmsock_options port_options(unsigned port, unsigned mode, unsigned role)
 	options.slots = 8;
 	options.ring_bytes = port_plans[port].ring_bytes;
 	options.max_message = port_plans[port].max_message;
+	if (port == SERVICE) {
+		options.type = MMSOCK_RPC;
+		options.clients = 4;
+		options.reply_bytes = 4096;
+	}
 	return options;
 }
 
@@ -171,20 +176,25 @@ static void nameless_take(const struct reader *reader,
 	atomic_fetch_add(&world->ports[reader->port].nameless.received, 1);
 }
 
-static void check_session(const struct reader *reader,
+static void check_session(unsigned port, uint64_t incarnation,
 			  const struct label *label)
 {
 	const struct session *session = &world->sessions[label->session];
-	const char *name = port_plans[reader->port].name;
+	const char *name = port_plans[port].name;
 
-	if (session->port != reader->port ||
-	    session->incarnation != reader->incarnation)
+	if (session->port != port || session->incarnation != incarnation)
 		wrong(WHOLE, "%s: a message of another port", name);
 	if (label->number > atomic_load(&session->intended))
 		wrong(WHOLE,
 		      "%s: message %" PRIu64 " of session %u was refused, and "
 		      "is there",
 		      name, label->number, label->session);
+}
+
+static void check_order(const struct reader *reader, const struct label *label)
+{
+	const char *name = port_plans[reader->port].name;
+
 	if (label->number < reader->next[label->session])
 		wrong(WHOLE,
 		      "%s: message %" PRIu64 " of session %u came after "
@@ -211,12 +221,41 @@ void message_take(struct reader *reader, const unsigned char *message,
 		      port_plans[reader->port].name, length);
 		return;
 	}
-	check_session(reader, &label);
+	check_session(reader->port, reader->incarnation, &label);
+	check_order(reader, &label);
 	reader->next[label.session] = (uint32_t)label.number + 1;
 	if (set(world->sessions[label.session].seen, label.number))
 		wrong(WHOLE, "%s: message %" PRIu64 " of session %u came twice",
 		      port_plans[reader->port].name, label.number,
 		      label.session);
+}
+
+bool message_execute(uint64_t incarnation, const unsigned char *message,
+		     size_t length, unsigned *ret_session, uint64_t *ret_number)
+{
+	struct label label;
+
+	if (length < LABEL_SIZE || !read_label(message, length, &label)) {
+		wrong(WHOLE, "a request that nobody sent");
+		return false;
+	}
+	check_session(SERVICE, incarnation, &label);
+	if (set(world->sessions[label.session].seen, label.number))
+		wrong(WHOLE, "call %" PRIu64 " of session %u came twice",
+		      label.number, label.session);
+	*ret_session = label.session;
+	*ret_number = label.number;
+	return true;
+}
+
+bool session_has(const struct session *session, uint64_t number)
+{
+	return is_set(session->seen, number);
+}
+
+void session_refuse(struct session *session, uint64_t number)
+{
+	set(session->excused, number);
 }
 
 struct session *session_open(unsigned port, uint64_t incarnation,
@@ -307,6 +346,8 @@ void seat_settle(struct seat *seat)
 		break;
 	}
 	atomic_store(&seat->holds, 0);
+	if (seat->serving)
+		end_to_serve(seat);
 	leave_dead(seat);
 }
 
@@ -320,7 +361,7 @@ void books_reset(void)
 	if (used > SESSIONS)
 		used = SESSIONS;
 	memset(world->sessions, 0, used * sizeof(world->sessions[0]));
-	for (port = 0; port < PORTS; port++) {
+	for (port = 0; port < ALL_PORTS; port++) {
 		memset(&world->ports[port].nameless, 0,
 		       sizeof(world->ports[port].nameless));
 		world->ports[port].replaced = false;
@@ -374,6 +415,21 @@ static void audit_session(unsigned number, const struct session *session,
 	audit_end(number, session, is_current);
 }
 
+/* What was refused was not executed. */
+static void audit_calls(unsigned number, const struct session *session)
+{
+	uint64_t intended = atomic_load(&session->intended);
+	uint64_t i;
+
+	for (i = 1; i <= intended; i++) {
+		if (is_set(session->seen, i) && is_set(session->excused, i))
+			wrong(WHOLE,
+			      "call %" PRIu64 " of session %u was refused, and "
+			      "executed",
+			      i, number);
+	}
+}
+
 static void audit_nameless(unsigned port)
 {
 	struct nameless *nameless = &world->ports[port].nameless;
@@ -398,8 +454,12 @@ void books_audit(const uint64_t *current)
 
 	for (i = 0; i < used && i < SESSIONS; i++) {
 		session = &world->sessions[i];
-		audit_session(i, session,
-			      session->incarnation == current[session->port]);
+		if (session->port == SERVICE)
+			audit_calls(i, session);
+		else
+			audit_session(i, session,
+				      session->incarnation ==
+					      current[session->port]);
 	}
 	for (port = 0; port < PORTS; port++)
 		audit_nameless(port);
@@ -439,4 +499,13 @@ void call_end(struct seat *seat, bool did)
 		note_delay(seat, now_ns());
 	atomic_store(&seat->call, NULL);
 	atomic_fetch_add_explicit(&seat->calls, 1, memory_order_relaxed);
+}
+
+void hold_on(struct seat *seat, uint64_t *random)
+{
+	if (random_below(random, 8))
+		return;
+	atomic_store(&seat->holds, 1);
+	nap((int64_t)random_below(random, MS));
+	atomic_store(&seat->holds, 0);
 }
