@@ -24,7 +24,7 @@ PCDIR = $(LIBDIR)/pkgconfig
 LIB = admin birth call caller error futex header inspect lane lock mmsock name peer port \
 	recv ring run sem send serve service units wait watch \
 	# EOL
-LIB_HEADERS = admin atomic birth caller copy deadline error futex handle header \
+LIB_HEADERS = admin atomic birth caller cancel copy deadline error futex handle header \
 	inspect lane layout lock name peer port ring run service units wait \
 	# EOL
 TOOLS = bench cat create ls recv rm sem send \

@@ -61,6 +61,7 @@
 #include <unistd.h>
 
 #include "atomic.h"
+#include "cancel.h"
 #include "error.h"
 #include "header.h"
 #include "inspect.h"
@@ -250,6 +251,8 @@ int mms_admin_remove(const char *name, const char *dir,
 int mmsock_remove(const char *port, const char *dir,
 		  enum mmsock_remove_when when)
 {
+	MMS_HOLD_CANCEL;
+
 	return mms_failed(mms_admin_remove(port, dir, when, 0));
 }
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "atomic.h"
+#include "cancel.h"
 #include "error.h"
 #include "header.h"
 #include "lane.h"
@@ -341,6 +342,7 @@ static int open_port(const char *port, const char *dir, struct stat *ret_status)
 int mmsock_inspect(const char *port, const char *dir,
 		   struct mmsock_info *ret_info)
 {
+	MMS_HOLD_CANCEL;
 	struct mmsock_info info = {.size = sizeof(info)};
 	struct stat status = {0};
 	int fd;
@@ -450,6 +452,7 @@ int mmsock_inspect_peers(const char *port, const char *dir,
 			 int (*visit)(const struct mmsock_peer *, void *),
 			 void *context)
 {
+	MMS_HOLD_CANCEL;
 	struct stat status = {0};
 	struct view view = {0};
 	int fd = open_port(port, dir, &status);
@@ -488,6 +491,7 @@ static int cannot_list(const char *path, int error)
 int mmsock_list(const char *dir, int (*visit)(const char *, void *),
 		void *context)
 {
+	MMS_HOLD_CANCEL;
 	struct dirent **entries;
 	char path[PATH_MAX];
 	bool is_default;

@@ -18,6 +18,7 @@
 #include "admin.h"
 #include "atomic.h"
 #include "birth.h"
+#include "cancel.h"
 #include "deadline.h"
 #include "handle.h"
 #include "header.h"
@@ -359,6 +360,7 @@ static struct mms_opening opening_for(const struct mmsock_options *options)
 int mmsock_open(const char *port, const struct mmsock_options *options,
 		struct mmsock **ret_handle)
 {
+	MMS_HOLD_CANCEL;
 	struct mmsock_options checked = MMSOCK_OPTIONS_INIT;
 	struct mms_opening opening;
 	struct mmsock *handle;
@@ -430,6 +432,7 @@ int mms_create(const char *name, const struct mms_opening *opening)
 
 int mmsock_create(const char *port, const struct mmsock_options *options)
 {
+	MMS_HOLD_CANCEL;
 	struct mmsock_options checked = MMSOCK_OPTIONS_INIT;
 	struct mms_opening opening;
 	int r = read_options(options, &checked);
@@ -457,6 +460,7 @@ void mms_close_handle(struct mmsock *handle)
 
 void mmsock_close(struct mmsock *handle)
 {
+	MMS_HOLD_CANCEL;
 	int saved = errno;
 
 	if (!handle)

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "error.h"
 #include "mmsock.h"
 
@@ -213,6 +214,7 @@ void mms_place_fini(struct mms_place *place)
 
 int mmsock_path(const char *port, const char *dir, char *buffer, size_t size)
 {
+	MMS_HOLD_CANCEL;
 	struct mms_place place;
 	int r = mms_place_find(&place, port, dir);
 

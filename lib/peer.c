@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "atomic.h"
+#include "cancel.h"
 #include "deadline.h"
 #include "mmsock.h"
 #include "service.h"
@@ -145,6 +146,8 @@ int mms_open_again(int fd, int flags)
  */
 static int reopen_asker(struct mms_port *port)
 {
+	MMS_HOLD_CANCEL;
+
 	port->asker = open(port->path,
 			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return mms_asker_check(port);
@@ -396,6 +399,7 @@ int mms_peer_enter(struct mms_port *port)
  */
 static uint64_t bury_owner(struct mms_port *port, unsigned slot)
 {
+	MMS_HOLD_CANCEL;
 	uint64_t count = 0;
 	struct stat status;
 	int fd = mms_open_again(port->asker, O_RDWR | O_CLOEXEC);

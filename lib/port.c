@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "atomic.h"
+#include "cancel.h"
 #include "error.h"
 #include "header.h"
 #include "mmsock.h"
@@ -494,6 +495,7 @@ static uint32_t look_in(const struct mms_port *port,
  */
 static uint32_t look_at_path(const struct mms_port *port)
 {
+	MMS_HOLD_CANCEL;
 	struct mms_place place;
 	uint32_t seen = MMS_READY;
 

@@ -30,6 +30,7 @@
 #include <stdlib.h>
 
 #include "admin.h"
+#include "cancel.h"
 #include "deadline.h"
 #include "handle.h"
 
@@ -330,6 +331,7 @@ int64_t mmsock_sem_value(struct mmsock_sem *sem)
 
 int mmsock_sem_destroy(struct mmsock_sem *sem)
 {
+	MMS_HOLD_CANCEL;
 	int r = mms_enter(&sem->handle, 0, MMS_NO_LOAN);
 
 	if (r)
@@ -350,6 +352,7 @@ int mmsock_sem_destroy(struct mmsock_sem *sem)
 int mmsock_sem_remove(const char *name, const char *dir,
 		      enum mmsock_remove_when when)
 {
+	MMS_HOLD_CANCEL;
 	int r = mms_admin_remove(name, dir, when, MMS_TYPE_SEMAPHORE);
 
 	return r ? mms_failed(explain(r)) : 0;
@@ -395,6 +398,7 @@ static struct mms_opening opening_for(const struct mmsock_sem_options *options)
 int mmsock_sem_open(const char *name, const struct mmsock_sem_options *options,
 		    struct mmsock_sem **ret_sem)
 {
+	MMS_HOLD_CANCEL;
 	struct mmsock_sem_options checked = MMSOCK_SEM_OPTIONS_INIT;
 	struct mms_opening opening;
 	struct mmsock_sem *sem;
@@ -419,6 +423,7 @@ int mmsock_sem_open(const char *name, const struct mmsock_sem_options *options,
 int mmsock_sem_create(const char *name,
 		      const struct mmsock_sem_options *options)
 {
+	MMS_HOLD_CANCEL;
 	struct mmsock_sem_options checked = MMSOCK_SEM_OPTIONS_INIT;
 	struct mms_opening opening;
 	int r = read_options(options, &checked);
@@ -432,6 +437,7 @@ int mmsock_sem_create(const char *name,
 
 void mmsock_sem_close(struct mmsock_sem *sem)
 {
+	MMS_HOLD_CANCEL;
 	int saved = errno;
 
 	if (!sem)

@@ -14,6 +14,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "deadline.h"
 #include "error.h"
 #include "mmsock.h"
@@ -93,6 +94,7 @@ static int wait_for_name(const struct mms_place *place, int64_t timeout_ns)
 
 int mmsock_wait_port(const char *port, const char *dir, int64_t timeout_ns)
 {
+	MMS_HOLD_CANCEL;
 	struct mms_place place;
 	int r = mms_place_init(&place, port, dir);
 

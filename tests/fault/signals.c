@@ -347,12 +347,76 @@ static void test_cancelled(void)
 	strike_scene();
 }
 
+static int ignore_name(const char *name, void *context)
+{
+	(void)name;
+	(void)context;
+	return 0;
+}
+
+static int ignore_peer(const struct mmsock_peer *peer, void *context)
+{
+	(void)peer;
+	(void)context;
+	return 0;
+}
+
+/* So do those that open files and close them. */
+static void *run_cancelled_opener(void *context)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CREATE_NEW_OVERWRITE, BOTH);
+	struct mmsock_info info = {.size = sizeof(info)};
+	struct mmsock_sem *sem;
+	struct mmsock *handle;
+	char path[4096];
+
+	(void)context;
+	pthread_cancel(pthread_self());
+	survive(mmsock_create("p", &options), 1);
+	survive(mmsock_open("p", &options, &handle), 0);
+	survive(mmsock_open("no name", &options, &handle), -EINVAL);
+	survive(mmsock_inspect("p", NULL, &info), 0);
+	survive(mmsock_inspect_peers("p", NULL, ignore_peer, NULL), 0);
+	survive(mmsock_list(NULL, ignore_name, NULL), 0);
+	survive(mmsock_path("p", NULL, path, sizeof(path)), 0);
+	survive(mmsock_wait_port("missing", NULL, PATIENCE_NS), -ETIMEDOUT);
+	/* Others are asked about through a descriptor, which may be gone. */
+	CHECK(!close_range(3, ~0U, 0));
+	survive(mmsock_wait_peers(handle, 1, PATIENCE_NS), -ETIMEDOUT);
+	survive(mmsock_senders_died(handle), 0);
+	survive(mmsock_remove("p", NULL, MMSOCK_REMOVE_ALWAYS), 0);
+	mmsock_close(handle);
+	survive(mmsock_sem_create("s", NULL), 1);
+	survive(mmsock_sem_open("s", NULL, &sem), 0);
+	survive(mmsock_sem_destroy(sem), 0);
+	mmsock_sem_close(sem);
+	survive(mmsock_sem_remove("s", NULL, MMSOCK_REMOVE_ALWAYS), -ENOENT);
+	survive(0, 0);
+	pthread_testcancel();
+	return NULL;
+}
+
+static void test_cancelled_opener(void)
+{
+	const char *dir = fresh_dir();
+	pthread_t thread;
+	void *result;
+
+	CHECK(!pthread_create(&thread, NULL, run_cancelled_opener, NULL));
+	CHECK(!pthread_join(thread, &result));
+	CHECK(result == PTHREAD_CANCELED);
+	CHECK_INT(calls_survived, 16);
+	CHECK_INT(count_entries(dir), 0);
+}
+
 static const struct check_case cases[] = {
 	{"a signal ends the wait that it finds, and no other", test_once},
 	{"a deadline is kept whatever comes", test_deadlines},
 	{"a large port is made whatever comes", test_large_port},
 	{"ports come and go whatever comes", test_names},
 	{"a thread is not cancelled within a call", test_cancelled},
+	{"nor within one that opens files", test_cancelled_opener},
 };
 
 int main(int argc, char **argv)
