@@ -42,7 +42,9 @@
  * Numbers.  A call's number never comes back in its lane: the floor only rises,
  * and a new client begins above all that a dead one can have used.  So a reply
  * that comes late, to a call that has ended or to an earlier client, carries a
- * number that nobody waits for, and no reply can be taken for another's.  The
+ * number that nobody waits for, and no reply can be taken for another's.  There
+ * are 2^48 of them, nine years of a million calls a second; who finds a floor
+ * beyond half of that begins anew.  The
  * withdrawn bits are for the 64 numbers from the floor on.  A bit is used again
  * only after the floor has passed its old number:
  *
@@ -99,8 +101,12 @@ void mms_lane_begin(struct mms_lane *lane, uint64_t number, uint64_t floor)
 
 uint64_t mms_lane_renew(struct mms_lane *lane)
 {
-	uint64_t floor = mms_load(&lane->floor) + MMS_CALLS;
+	uint64_t floor = mms_load(&lane->floor);
 
+	/* Also where a stranger has been: a call has a number, and never 0. */
+	if (floor > MMS_CALL_NUMBER / 2)
+		floor = 0;
+	floor += MMS_CALLS;
 	mms_lane_begin(lane, floor, floor);
 	/* [G5] pairs with [V2]: as G3, for all of them. */
 	mms_store_release(&lane->withdrawn, 0);

@@ -1289,6 +1289,29 @@ static void test_scribbled_requests(void)
 	CHECK_INT(inspect(PORT).dropped, 3);
 }
 
+/* A floor that no call can have reached. */
+static void test_scribbled_floor(void)
+{
+	static const uint64_t floors[] = {
+		-(uint64_t)MMS_CALLS, -(uint64_t)MMS_CALLS - 1, UINT64_MAX,
+		MMS_CALL_NUMBER, MMS_CALL_NUMBER / 2 + 1};
+	struct mmsock *client;
+	struct mmsock *server;
+	size_t i;
+	int j;
+
+	create_service();
+	server = enter(MMSOCK_SERVER);
+	for (i = 0; i < CHECK_COUNT(floors); i++) {
+		server->port.service.lanes[0].floor = floors[i];
+		client = enter(MMSOCK_CLIENT);
+		CHECK_INT(client->port.slot, 0);
+		for (j = 0; j < 200; j++)
+			echo_once(client, server, "unhurt", 6);
+		mmsock_close(client);
+	}
+}
+
 static void test_scribbled_reply(void)
 {
 	struct mmsock_request request;
@@ -1534,10 +1557,13 @@ static const struct check_case cases[] = {
 	{"a child cannot use the handle", test_fork},
 	{"a scribbled lane hurts its client alone", test_scribbled_lane},
 	{"scribbled requests are dropped", test_scribbled_requests},
+	{"a scribbled floor is not counted on", test_scribbled_floor},
 	{"a scribbled reply is told", test_scribbled_reply},
 	{"a damaged header is told", test_damaged_header},
 	{"it shows who calls, who serves, and since when", test_inspect},
 	{"requests of an earlier boot are dropped", test_reboot},
+	{"who sees a reboot late settles no lane of the living",
+	 test_reboot_seen_late},
 	{"a ring that stays full is no trap", test_full_ring},
 	{"threads call and serve", test_threads},
 };
