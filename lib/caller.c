@@ -174,6 +174,7 @@ static int fate(struct mmsock *handle, const struct mms_call *call)
 	if (!r && !is_taken(handle, call)) {
 		if (mms_is_served(&handle->port))
 			return 0;
+		handle->caller->served = false;
 		if (is_withdrawn(handle, call))
 			return -ECONNREFUSED;
 	}

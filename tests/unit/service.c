@@ -702,6 +702,10 @@ static void test_server_killed(void)
 	pthread_join(killer, NULL);
 	CHECK_INT(mmsock_call_send(client, "x", 1, &call, MMSOCK_FOREVER), 0);
 	CHECK_INT(collect(client, call, MMSOCK_FOREVER), -ECONNREFUSED);
+	/* Now he knows, and leaves nothing in the ring. */
+	CHECK_INT(mmsock_call_send(client, "x", 1, &call, MMSOCK_FOREVER),
+		  -ECONNREFUSED);
+	CHECK_INT(inspect(PORT).messages, 1);
 }
 
 /* Whoever gets the dead server's slot clears his desk, and serves on. */
