@@ -287,10 +287,11 @@ static void start_new_boot(struct mms_port *port, int fd)
 		    mms_byte_take(fd, MMS_SLOT_BYTE + slot))
 			continue;
 		mms_store32(&port->rows[slot].role, 0);
+		/* So is a lane. */
+		if (slot < port->service.clients)
+			mms_lane_renew(&port->service.lanes[slot]);
 		mms_byte_give(fd, MMS_SLOT_BYTE + slot);
 	}
-	for (slot = 0; slot < port->service.clients; slot++)
-		mms_lane_renew(&port->service.lanes[slot]);
 	mms_store(&census->boot_id[0], id[0]);
 	mms_store(&census->boot_id[1], id[1]);
 }

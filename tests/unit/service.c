@@ -1442,6 +1442,37 @@ static void test_reboot(void)
 	echo_once(client, server, "new", 3);
 }
 
+/*
+ * Two who come first after a reboot both settle what the last boot left; the second
+ * may have seen the old boot when the first one is long at work.
+ */
+static void test_reboot_seen_late(void)
+{
+	struct mms_control *control;
+	struct mmsock *client;
+	struct mmsock *server;
+	struct mmsock_request request;
+	const char *dir = fresh_disk_dir();
+
+	setenv("MMSOCK_DIR", dir, 1);
+	create_service_with((struct mmsock_options)MMSOCK_OPTIONS_INIT);
+	server = enter(MMSOCK_SERVER);
+	client = enter(MMSOCK_CLIENT);
+	CHECK_INT(mmsock_call_cancel(client, ask(client, "refused")), 1);
+	ask(client, "wanted");
+	control = map_control(join(dir, PORT));
+	control->census.boot_id[0]++;
+	CHECK_INT(try_enter(MMSOCK_CLIENT), 0);
+	request = take(server, "wanted");
+	answer(server, &request, "done");
+	CHECK(nothing_to_serve(server));
+	expect_reply(client, request.call, "done");
+	CHECK_INT(mmsock_call_cancel(client, ask(client, "refused")), 1);
+	control->census.boot_id[0]++;
+	CHECK_INT(try_enter(MMSOCK_CLIENT), 0);
+	echo_once(client, server, "new", 3);
+}
+
 /* A ring that stays full because its servers are dead. */
 static void test_full_ring(void)
 {
