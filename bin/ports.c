@@ -8,7 +8,6 @@
 
 #include <limits.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <mmsock.h>
 
@@ -160,22 +159,6 @@ const struct column_set ports_columns = {
 	.usual = 12,
 };
 
-/*
- * A clock that was set back makes nothing younger than new.  A file may say any
- * time, but none before there were clocks.
- */
-static int64_t age(int64_t born_ns)
-{
-	struct timespec now;
-	int64_t age_ns;
-
-	if (born_ns <= 0)
-		return -1;
-	clock_gettime(CLOCK_REALTIME, &now);
-	age_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - born_ns;
-	return age_ns < 0 ? 0 : age_ns;
-}
-
 int ports_add(struct columns *columns, const char *port, const char *dir)
 {
 	struct row row = {.port = port, .dir = dir};
@@ -187,7 +170,7 @@ int ports_add(struct columns *columns, const char *port, const char *dir)
 	r = mmsock_inspect(port, dir, info);
 	if (r < 0)
 		return r;
-	row.age_ns = age(info->created_ns);
+	row.age_ns = value_since(info->created_ns);
 	blank(info);
 	columns_add(columns, &row,
 		    info->state != MMSOCK_STATE_FOREIGN_LAYOUT &&

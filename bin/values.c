@@ -39,6 +39,18 @@ char *value_word(const char *const *words, size_t count, unsigned value)
 	return value_format("%u", value);
 }
 
+int64_t value_since(int64_t when_ns)
+{
+	struct timespec now;
+	int64_t since_ns;
+
+	if (when_ns <= 0)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	since_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - when_ns;
+	return since_ns < 0 ? 0 : since_ns;
+}
+
 static char *name_text(const void *field, const struct column_style *style)
 {
 	(void)style;

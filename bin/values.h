@@ -33,4 +33,12 @@ char *value_format(const char *format, ...)
 /* value_word - the word for @value; a number where there are not so many */
 char *value_word(const char *const *words, size_t count, unsigned value);
 
+/*
+ * value_since - the time since a moment of the wall clock, or -1
+ *
+ * A clock that was set back makes nothing negative.  A file may say any time, but
+ * none before there were clocks.
+ */
+int64_t value_since(int64_t when_ns);
+
 #endif
