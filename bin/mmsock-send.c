@@ -8,7 +8,6 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,16 +67,11 @@ static int check_argument(const struct sender *sender, const char *message,
 			  size_t number)
 {
 	const struct stream_config *config = sender->config;
-	uint64_t most = mmsock_max_message(sender->handle);
 	size_t length = strlen(message);
+	int status = stream_check_length(sender->handle, length, number);
 
-	if (length > most) {
-		warnx("message %zu: larger than the %" PRIu64
-		      " bytes that the port takes"
-		      " (create it with a larger --max-message)",
-		      number, most);
-		return TOOL_DATA;
-	}
+	if (status)
+		return status;
 	if (config->strict &&
 	    framing_holds(config->delimiter, config->delimiter_length, message,
 			  length)) {

@@ -51,7 +51,7 @@ const struct tool_option stream_options[STREAM_OPTION_COUNT] = {
 	 "lines end with STR (\\n \\t \\r \\0 \\xHH \\\\)"},
 	{OPTION_DIR, 0, "dir", "DIR", "the port directory"},
 	{OPTION_FRAMING, 'F', "framing", "MODE",
-	 "how messages lie in the stream (line; mmsock-cat: raw)"},
+	 "how messages lie in the stream (line; cat: raw; call: slurp)"},
 	{OPTION_LINES, 'l', "lines", NULL, "as -F line"},
 	{OPTION_NONBLOCK, 'n', "nonblock", NULL, "never wait: 1 if it would"},
 	{OPTION_QUIET, 'q', "quiet", NULL, "no warnings"},
@@ -61,8 +61,6 @@ const struct tool_option stream_options[STREAM_OPTION_COUNT] = {
 	{OPTION_SLURP, 's', "slurp", NULL, "as -F slurp"},
 	{OPTION_SPIN, 0, "spin", "DUR",
 	 "spin so long before sleeping (0: not; inf: never sleep)"},
-	{OPTION_STRICT, 0, "strict", NULL,
-	 "fail on a delimiter in a message, a sender that died"},
 	{OPTION_UNBUFFERED, 'u', "unbuffered", NULL,
 	 "each message by itself"},
 	{OPTION_VERBOSE, 'v', "verbose", NULL, "say at the end what was done"},
@@ -72,6 +70,8 @@ const struct tool_option stream_options[STREAM_OPTION_COUNT] = {
 	 "wait until N peers are attached; 1 by default"},
 	{OPTION_WAIT_PORT, 0, "wait-port", NULL,
 	 "wait until the port exists"},
+	{OPTION_STRICT, 0, "strict", NULL,
+	 "fail on a delimiter in a message, a sender that died"},
 };
 /* clang-format on */
 
@@ -307,6 +307,7 @@ static int open_port(const struct stream_config *config, unsigned role,
 	options.flags = flags;
 	options.spin_ns = config->spin_ns;
 	options.ring_bytes = config->create_bytes;
+	options.type = config->create_type;
 	do {
 		r = config->wait_port ? wait_port(config) : 0;
 		if (r == 0)
@@ -386,6 +387,20 @@ int stream_send(const struct stream_config *config, struct mmsock *handle,
 		*messages += before - mmsock_run_count(run);
 	} while (stream_again(r));
 	return r;
+}
+
+int stream_check_length(const struct mmsock *handle, size_t length,
+			size_t number)
+{
+	uint64_t most = mmsock_max_message(handle);
+
+	if (length <= most)
+		return TOOL_OK;
+	warnx("message %zu: larger than the %" PRIu64
+	      " bytes that the port takes"
+	      " (create it with a larger --max-message)",
+	      number, most);
+	return TOOL_DATA;
 }
 
 /* -- reports ------------------------------------------------------------- */

@@ -40,6 +40,7 @@ struct stream_config {
 	int64_t timeout_ns; /* as the library takes it; 0 with -n */
 	int64_t spin_ns;
 	uint64_t create_bytes; /* 0: the library's default */
+	unsigned create_type;  /* enum mmsock_type; 0: the library's default */
 	unsigned wait_peers;   /* 0: do not wait for any */
 	int ready_fd;          /* -1: none */
 	bool create;
@@ -52,6 +53,9 @@ struct stream_config {
 };
 
 #define STREAM_OPTION_COUNT 19
+
+/* Without the last, which is about what is written to a stream. */
+#define STREAM_SERVE_OPTION_COUNT (STREAM_OPTION_COUNT - 1)
 
 extern const struct tool_option stream_options[STREAM_OPTION_COUNT];
 
@@ -89,6 +93,14 @@ void stream_close(struct mmsock *handle);
  */
 int stream_send(const struct stream_config *config, struct mmsock *handle,
 		struct mmsock_run *run, uint64_t *messages);
+
+/*
+ * stream_check_length - is a message of @length not larger than the port takes?
+ *
+ * To be asked before any is sent.  Reports the argument's @number where it is.
+ */
+int stream_check_length(const struct mmsock *handle, size_t length,
+			size_t number);
 
 /* stream_again - whether a call failed for nothing but a passing signal */
 bool stream_again(int error);
