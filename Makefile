@@ -84,7 +84,7 @@ BATS = abi bench bench_output cat completion create examples faults framing host
 	# EOL
 MODELS = both names ring slots stream wait \
 	# EOL
-MAN3 = libmmsock mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
+MAN3 = libmmsock mmsock_call mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
 	mmsock_reserve mmsock_run_new mmsock_sem mmsock_send mmsock_wait_peers \
 	# EOL
 MAN5 = mmsock-framing mmsock-port \
