@@ -16,13 +16,18 @@
 
 #include "tool.h"
 
+/* The library has no smaller replies. */
+#define REPLY_MIN ((uint64_t)1024)
+
 enum option {
 	BYTES,
+	CLIENTS,
 	DIRECTORY,
 	GROUP,
 	MAX_MESSAGE,
 	MODE,
 	QUIET,
+	REPLY_SIZE,
 	TYPE,
 	VERBOSE
 };
@@ -31,13 +36,15 @@ enum option {
 const struct tool_option make_options[MAKE_OPTION_COUNT] = {
 	{BYTES, 'b', "bytes", "SIZE",
 	 "size of the ring, rounded up to a power of two (1M)"},
+	{CLIENTS, 0, "clients", "N", "rpc: most clients at a time (32)"},
 	{DIRECTORY, 0, "dir", "DIR", "port directory"},
 	{GROUP, 'g', "group", "GROUP", "group of the port, name or number"},
 	{MAX_MESSAGE, 0, "max-message", "SIZE",
 	 "largest message that is taken (half the ring)"},
 	{MODE, 'm', "mode", "MODE", "octal permissions of the port (0600)"},
 	{QUIET, 'q', "quiet", NULL, "say nothing but errors"},
-	{TYPE, 't', "type", "TYPE", "type of the port: queue"},
+	{REPLY_SIZE, 0, "reply-size", "SIZE", "rpc: largest reply (64K)"},
+	{TYPE, 't', "type", "TYPE", "type of the port: queue or rpc (queue)"},
 	{VERBOSE, 'v', "verbose", NULL, "say what is created"},
 };
 /* clang-format on */
@@ -55,11 +62,24 @@ static uint64_t positive_size(const struct tool_seen *seen)
 
 static unsigned type_number(const struct tool_seen *seen)
 {
-	if (strcmp(seen->argument, "queue") != 0)
-		tool_usage(seen->tool,
-			   "--type: unknown type '%s' (known: queue)",
-			   seen->argument);
-	return MMSOCK_QUEUE;
+	if (strcmp(seen->argument, "queue") == 0)
+		return MMSOCK_QUEUE;
+	if (strcmp(seen->argument, "rpc") == 0)
+		return MMSOCK_RPC;
+	tool_usage(seen->tool, "--type: unknown type '%s' (known: queue, rpc)",
+		   seen->argument);
+}
+
+void make_check(const struct tool *tool, const struct make *make)
+{
+	const struct mmsock_options *asked = &make->options;
+
+	if (asked->type == MMSOCK_RPC)
+		return;
+	if (asked->clients)
+		tool_usage(tool, "--clients is for --type=rpc");
+	if (asked->reply_bytes)
+		tool_usage(tool, "--reply-size is for --type=rpc");
 }
 
 int64_t make_group(const struct tool_seen *seen)
@@ -84,6 +104,10 @@ void make_take(const struct tool_seen *seen, struct make *make)
 	case BYTES:
 		asked->ring_bytes = positive_size(seen);
 		break;
+	case CLIENTS:
+		asked->clients =
+			(unsigned)tool_count(seen, 1, MMSOCK_SLOTS_MAX);
+		break;
 	case DIRECTORY:
 		asked->dir = seen->argument;
 		break;
@@ -98,6 +122,9 @@ void make_take(const struct tool_seen *seen, struct make *make)
 		break;
 	case QUIET:
 		make->verbose = false;
+		break;
+	case REPLY_SIZE:
+		asked->reply_bytes = positive_size(seen);
 		break;
 	case TYPE:
 		asked->type = type_number(seen);
@@ -149,22 +176,51 @@ int make_compare(const char *kind, const char *name,
 	return TOOL_OK;
 }
 
+/* As the library makes room for the text of an error. */
+static uint64_t rounded_reply(uint64_t bytes)
+{
+	return bytes < REPLY_MIN ? REPLY_MIN : bytes;
+}
+
+/* Which type it is has no default that would fit any. */
+static int compare_types(const struct mmsock_options *asked, const char *port,
+			 const struct mmsock_info *found)
+{
+	static const char *const names[] = {
+		[MMSOCK_QUEUE] = "queue",
+		[MMSOCK_RPC] = "rpc",
+	};
+	unsigned type = asked->type ? asked->type : MMSOCK_QUEUE;
+
+	if (type == found->type)
+		return TOOL_OK;
+	warnx("port '%s': exists and differs: type is %s, not %s "
+	      "(replace it with --overwrite)",
+	      port, names[found->type], names[type]);
+	return TOOL_CANNOT_CREATE;
+}
+
 static int compare(const struct mmsock_options *asked, const char *port,
 		   const struct mmsock_info *found)
 {
+	int status = compare_types(asked, port, found);
 	const struct make_wish wishes[] = {
-		{"type", asked->type, false, asked->type, found->type},
 		{"bytes", asked->ring_bytes, false,
 		 rounded_ring(asked->ring_bytes), found->ring_bytes},
 		{"max-message", asked->max_message, false, asked->max_message,
 		 found->max_message},
+		{"clients", asked->clients, false, asked->clients,
+		 found->clients},
+		{"reply-size", asked->reply_bytes, false,
+		 rounded_reply(asked->reply_bytes), found->max_reply},
 		{"mode", asked->permissions, true, asked->permissions,
 		 found->permissions},
 		{"group", asked->group >= 0, false, (uint64_t)asked->group,
 		 found->gid},
 	};
 
-	return make_compare("port", port, wishes, ARRAY_SIZE(wishes));
+	return status ? status
+		      : make_compare("port", port, wishes, ARRAY_SIZE(wishes));
 }
 
 int make_check_usable(const char *kind, const char *name,
@@ -197,6 +253,15 @@ int make_look(const char *name, const char *dir, struct mmsock_info *ret_found)
 	return r == 0 && ret_found->state == MMSOCK_STATE_REMOVED ? -ENOENT : r;
 }
 
+/* The library refuses a port of another type as it does a file that is none. */
+static bool is_other_port(const char *port, const struct mmsock_options *asked,
+			  struct mmsock_info *found)
+{
+	return asked->mode == MMSOCK_CONNECT_OR_CREATE &&
+	       make_look(port, asked->dir, found) == 0 &&
+	       (found->type == MMSOCK_QUEUE || found->type == MMSOCK_RPC);
+}
+
 int make_port(const struct make *make, const char *port, bool *ret_made)
 {
 	const struct mmsock_options *options = &make->options;
@@ -211,6 +276,8 @@ int make_port(const struct make *make, const char *port, bool *ret_made)
 			break;
 		r = make_look(port, options->dir, &found);
 	} while (r == -ENOENT);
+	if (r == -ENOTSOCK && is_other_port(port, options, &found))
+		return judge(options, port, &found);
 	if (r < 0)
 		return tool_port_error(TOOL_CREATE, port, options->dir, r);
 	if (!*ret_made)

@@ -17,7 +17,7 @@
 /* Ids of a tool's own options begin here. */
 #define MAKE_OWN_OPTIONS 100
 
-#define MAKE_OPTION_COUNT 8
+#define MAKE_OPTION_COUNT 10
 
 struct make {
 	struct mmsock_options options; /* what is not asked for is left alone */
@@ -28,6 +28,9 @@ extern const struct tool_option make_options[MAKE_OPTION_COUNT];
 
 /* make_take - note an option; the caller sets the mode */
 void make_take(const struct tool_seen *seen, struct make *make);
+
+/* make_check - options that do not go with each other are a usage error */
+void make_check(const struct tool *tool, const struct make *make);
 
 /*
  * make_group - the group of that name or number; any other is a usage error

@@ -209,6 +209,7 @@ int main(int argc, char **argv)
 	int status;
 
 	config.make.options.mode = open_mode(&config);
+	make_check(&tool, &config.make);
 	if (config.temp)
 		port = temp = made_up_name(config.temp);
 	else if (!port || ports == command)

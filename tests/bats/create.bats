@@ -123,13 +123,53 @@ inode() {
 	is "$(stat -c %G:%a "$MMSOCK_DIR/a")" nogroup:660
 }
 
-@test "-t and --type take queue and nothing else" {
+@test "-t and --type take queue and rpc and nothing else" {
 	silent mmsock-create -t queue a
 	silent mmsock-create --type=queue b
+	silent mmsock-create --type=rpc c
 	shows a TYPE queue
-	for type in '' Queue broadcast rpc 1; do
+	shows c TYPE rpc
+	for type in '' Queue broadcast RPC 1; do
 		misused mmsock-create -t "$type" e
 	done
+}
+
+@test "--clients and --reply-size are for services" {
+	silent mmsock-create -t rpc a
+	shows a CLIENTS 32
+	shows a MAXREPLY 65536
+	silent mmsock-create -t rpc --clients=3 --reply-size=5000 b
+	shows b CLIENTS 3
+	shows b MAXREPLY 5000
+	silent mmsock-create -t rpc --clients=1 --reply-size=1 c
+	shows c CLIENTS 1
+	(($(field c MAXREPLY) >= 1))
+	misused mmsock-create --clients=3 d
+	misused mmsock-create -t queue --reply-size=3K d
+	refused mmsock-create -t rpc --clients=0 d
+	refused mmsock-create -t rpc --clients=-1 d
+	refused mmsock-create -t rpc --clients=5000 d
+	refused mmsock-create -t rpc --reply-size=0 d
+	refused mmsock-create -t rpc --reply-size=1x d
+	refused mmsock-create -t rpc --reply-size=5T d
+	is "$(ls "$MMSOCK_DIR")" $'a\nb\nc'
+}
+
+@test "-E names what differs of a service" {
+	mmsock-create -t rpc --clients=3 --reply-size=5000 p
+	silent mmsock-create -E -t rpc p
+	silent mmsock-create -E -t rpc --clients=3 --reply-size=5000 p
+	fails 73 mmsock-create -E -t rpc --clients=4 p
+	like "$stderr" "clients is 3, not 4"
+	fails 73 mmsock-create -E -t rpc --reply-size=5001 p
+	like "$stderr" "reply-size is 5000, not 5001"
+	fails 73 mmsock-create -E p
+	like "$stderr" "type is rpc, not queue"
+	mmsock-create q
+	fails 73 mmsock-create -E -t rpc q
+	like "$stderr" "type is queue, not rpc"
+	silent mmsock-create -E -t rpc --reply-size=1 tiny
+	silent mmsock-create -E -t rpc --reply-size=1 tiny
 }
 
 @test "--max-message limits messages" {
