@@ -27,7 +27,7 @@ LIB = admin birth call caller error futex header inspect lane lock mmsock name p
 LIB_HEADERS = admin atomic birth caller cancel copy deadline error futex handle header \
 	inspect lane layout lock name peer port ring run service units wait \
 	# EOL
-TOOLS = bench cat create ls recv rm sem send \
+TOOLS = bench call cat create ls recv rm sem send serve \
 	# EOL
 # Every tool is linked with tool and what it needs, most tools with more.
 TOOL_PARTS = number signals tool \
@@ -35,6 +35,8 @@ TOOL_PARTS = number signals tool \
 STREAM_PARTS = framing reader stream writer \
 	# EOL
 RECV_PARTS = outlet pour taker \
+	# EOL
+CALL_PARTS = outlet pour talk \
 	# EOL
 CAT_PARTS = cat inlet progress relay sinks team \
 	# EOL
@@ -56,8 +58,11 @@ BENCH_HEADERS = chart clock format grid histogram host line lines message output
 	# EOL
 SEM_PARTS = command make users \
 	# EOL
-BIN_HEADERS = cat columns command framing inlet make outlet participants \
-	ports pour progress relay select sinks stream taker team tool users values \
+SERVE_PARTS = child handler lasting oneshot server \
+	# EOL
+BIN_HEADERS = cat child columns command framing handler inlet make outlet \
+	participants ports pour progress relay select server sinks stream taker talk \
+	team tool users values \
 	# EOL
 UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	lock mmsock name peer port recv ring run sem send service units wait watch \
@@ -79,8 +84,8 @@ SOAK_PARTS = calls chaos guests soak streams traffic world \
 	# EOL
 TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
-BATS = abi bench bench_output cat completion create examples faults framing hostile ls \
-	namespaces pipelines recv regressions rm sem send \
+BATS = abi bench bench_output call cat completion create examples faults framing hostile ls \
+	namespaces pipelines recv regressions rm sem send serve \
 	# EOL
 MODELS = both names ring slots stream wait \
 	# EOL
@@ -121,8 +126,8 @@ FUZZ_BINS = $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 SOAK_BIN = $(BUILD)/tests/soak/soak
 
 PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
-	$(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS) \
-	$(BENCH_PARTS:%=bench/%))
+	$(CALL_PARTS) $(CREATE_PARTS) $(LS_PARTS) $(RM_PARTS) $(SEM_PARTS) \
+	$(SERVE_PARTS) $(BENCH_PARTS:%=bench/%))
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
@@ -173,15 +178,18 @@ $(BUILD)/bin/mmsock-%: $(BUILD)/obj/bin/mmsock-%.o \
 		$(TOOL_LIBS) -lbsd $(LDFLAGS)
 
 # What a tool needs beyond that.
-$(BUILD)/bin/mmsock-send $(BUILD)/bin/mmsock-recv $(BUILD)/bin/mmsock-cat: \
+$(BUILD)/bin/mmsock-send $(BUILD)/bin/mmsock-recv $(BUILD)/bin/mmsock-cat \
+	$(BUILD)/bin/mmsock-call $(BUILD)/bin/mmsock-serve: \
 	$(STREAM_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-recv $(BUILD)/bin/mmsock-cat: \
 	$(RECV_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-call: $(CALL_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-cat: $(CAT_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-create: $(CREATE_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-ls: $(LS_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-rm: $(RM_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-sem: $(SEM_PARTS:%=$(BUILD)/obj/bin/%.o)
+$(BUILD)/bin/mmsock-serve: $(SERVE_PARTS:%=$(BUILD)/obj/bin/%.o)
 $(BUILD)/bin/mmsock-bench: $(BENCH_PARTS:%=$(BUILD)/obj/bin/bench/%.o)
 $(BUILD)/bin/mmsock-bench: private TOOL_LIBS = -ljansson -lsmartcols -lm $(ZMQ_LIBS) $(NNG_LIBS)
 $(BUILD)/obj/bin/mmsock-bench.o: private BIN_CFLAGS += -Ibin/bench

@@ -154,6 +154,15 @@ int framing_put(struct framing_writer *writer, struct mmsock_run *run);
 int framing_flush(struct framing_writer *writer);
 
 /*
+ * framing_pack - frame one message in the buffer, and leave the writing to others
+ *
+ * For a writer that does nothing else; the bytes are the buffer's first @used.
+ * 0 or -ENOMEM.
+ */
+int framing_pack(struct framing_writer *writer, const void *message,
+		 size_t length);
+
+/*
  * framing_holds - whether a message holds the delimiter (if there is one), or so
  * much of it that a reader would find it before the message's end
  */

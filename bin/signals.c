@@ -24,6 +24,7 @@
 
 /* The handlers need these; nothing else here is global. */
 static atomic_int caught;
+static atomic_uint caught_count;
 static struct mmsock *_Atomic handles[TOOL_HANDLES_MAX];
 static struct mmsock_sem *_Atomic interrupted_sem;
 static const char *bus_port;
@@ -65,6 +66,7 @@ static void on_signal(int number)
 	/* Before another thread can see the mark and send that signal on. */
 	install(SIGALRM, knock, 0);
 	atomic_compare_exchange_strong(&caught, &none, number);
+	atomic_fetch_add(&caught_count, 1);
 	setitimer(ITIMER_REAL, &often, NULL);
 	knock(number);
 	errno = saved;
@@ -153,6 +155,11 @@ void tool_interrupt_sem(struct mmsock_sem *sem)
 int tool_signal(void)
 {
 	return caught;
+}
+
+unsigned tool_signal_count(void)
+{
+	return caught_count;
 }
 
 void tool_die(void)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <mmsock.h>
@@ -231,7 +232,8 @@ static const struct outcome outcomes[] = {
 	 "replace it with: mmsock-create --overwrite"},
 	{EBADMSG, -1, TOOL_SOFTWARE, false, NULL},
 	{EBUSY, -1, TOOL_NO, false, NULL},
-	{ECONNREFUSED, -1, TOOL_UNAVAILABLE, false, NULL},
+	{ECONNREFUSED, -1, TOOL_UNAVAILABLE, false,
+	 "serve it with mmsock-serve"},
 	{EDQUOT, TOOL_CREATE, TOOL_CANNOT_CREATE, false,
 	 "use a smaller port or another directory"},
 	{EEXIST, TOOL_CREATE, TOOL_CANNOT_CREATE, false,
@@ -356,6 +358,14 @@ int tool_sem_error(enum tool_act act, const char *name, const char *dir,
 		      outcome ? outcome : find_outcome(act, error),
 		      error == -ENOENT ? "no such semaphore"
 				       : mmsock_error_text(error));
+}
+
+int64_t tool_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 int tool_io_error(const char *object, int error)

@@ -130,6 +130,9 @@ unsigned tool_mode(const struct tool_seen *seen);
 int64_t tool_env_duration(const struct tool *tool, const char *variable,
 			  int64_t otherwise);
 
+/* The monotonic clock. */
+int64_t tool_now(void);
+
 /* A timeout for the library from a duration: inf becomes MMSOCK_FOREVER. */
 int64_t tool_timeout(int64_t duration_ns);
 
@@ -180,8 +183,9 @@ int tool_sem_error(enum tool_act act, const char *name, const char *dir,
  * tool_add_handle() names a handle to interrupt, up to TOOL_HANDLES_MAX of them;
  * tool_drop_handle() forgets it, which is due before it is closed and may be
  * asked for one that was never named.  tool_interrupt_sem() names a semaphore's
- * handle; NULL before it is closed.  tool_signal() is the signal that came, or
- * 0.  tool_die() ends the tool by that signal, and just returns where none came.
+ * handle; NULL before it is closed.  tool_signal() is the first signal that came,
+ * or 0, and tool_signal_count() how many came.  tool_die() ends the tool by that
+ * signal, and just returns where none came.
  *
  * A tool with threads: the others must have these signals blocked, but for
  * SIGALRM, by which the thread that got the signal can interrupt their system
@@ -195,6 +199,7 @@ void tool_add_handle(struct mmsock *handle);
 void tool_drop_handle(struct mmsock *handle);
 void tool_interrupt_sem(struct mmsock_sem *sem);
 int tool_signal(void);
+unsigned tool_signal_count(void);
 void tool_die(void);
 
 /*

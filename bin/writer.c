@@ -16,6 +16,9 @@
 #include "framing.h"
 #include "tool.h"
 
+/* What a frame without a delimiter takes, at most, and a byte to spare. */
+#define FRAME_MOST 16
+
 /* Bytes that are counted at a time; a count of them fits into a byte. */
 #define BLOCK 128
 
@@ -124,6 +127,23 @@ void framing_writer_fini(struct framing_writer *writer)
 {
 	free(writer->buffer);
 	writer->buffer = NULL;
+}
+
+int framing_pack(struct framing_writer *writer, const void *message,
+		 size_t length)
+{
+	size_t size = length + FRAME_MOST + writer->delimiter_length;
+	char *buffer;
+
+	writer->used = 0;
+	if (size > writer->size) {
+		buffer = realloc(writer->buffer, size);
+		if (!buffer)
+			return -ENOMEM;
+		writer->buffer = buffer;
+		writer->size = size;
+	}
+	return writer->framing->put(writer, message, length);
 }
 
 static int put_all(struct framing_writer *writer, const struct iovec *messages,

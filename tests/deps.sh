@@ -25,6 +25,7 @@ need build libjansson-dev 'test -e /usr/include/jansson.h'
 need build libsmartcols-dev \
 	'test -e /usr/include/libsmartcols/libsmartcols.h'
 need check bats 'command -v bats'
+need check bc 'command -v bc'
 need check gcc-multilib "[ $(uname -m) != x86_64 ] ||
 	echo 'int main(void) { return 0; }' | $cc -m32 -o /dev/null -x c -"
 need check musl-tools 'command -v musl-gcc'

@@ -42,7 +42,7 @@ examples() {
 		mkdir "run.$name"
 		(
 			cd "run.$name" || exit
-			MMSOCK_DIR=$SHM/$name t sh "../$file" \
+			MMSOCK_TIMEOUT=18 MMSOCK_DIR=$SHM/$name t sh "../$file" \
 				>"../got.$name" 2>"../err.$name" </dev/null
 		) || status=$?
 		echo "example '$name' of $1:" >&2
@@ -59,6 +59,10 @@ examples() {
 
 @test "the examples of mmsock-bench(1) work as printed" {
 	examples mmsock-bench.1
+}
+
+@test "the examples of mmsock-call(1) work as printed" {
+	examples mmsock-call.1
 }
 
 @test "the examples of mmsock-cat(1) work as printed" {
@@ -87,6 +91,10 @@ examples() {
 
 @test "the examples of mmsock-send(1) work as printed" {
 	examples mmsock-send.1
+}
+
+@test "the examples of mmsock-serve(1) work as printed" {
+	examples mmsock-serve.1
 }
 
 @test "the examples of mmsock-framing(5) work as printed" {

@@ -18,7 +18,7 @@ PATH=${MMSOCK_BIN:-$ROOT/build/bin}:$PATH
 PARTNER=${MMSOCK_BIN:-$ROOT/build/bin}/../tests/abi/partner
 export ROOT PATH PARTNER LC_ALL=C
 export BATS_TEST_TIMEOUT=60
-TOOLS="bench cat create ls recv rm sem send"
+TOOLS="bench call cat create ls recv rm sem send serve"
 
 setup() {
 	SHM=$(mktemp -d /dev/shm/mmsock-bats.XXXXXX 2>/dev/null || mktemp -d)

@@ -201,3 +201,43 @@ load helpers
 	mmsock-ls --noheadings -r -o NAME | xargs mmsock-rm
 	is "$(mmsock-ls --noheadings)" ""
 }
+
+@test "a calculator: bc serves, two at a time" {
+	command -v bc >/dev/null || skip "no bc"
+	mmsock-create -t rpc calc
+	ready mmsock-serve -j2 calc -- bc -l
+	is "$(echo '6*7' | mmsock-call -w 18 calc)" 42
+	is "$(seq 10 | xargs -I{} -P 4 sh -c 'echo "{}*2" |
+		mmsock-call -w 18 calc' | sort -n | tr '\n' ' ')" \
+		"2 4 6 8 10 12 14 16 18 20 "
+}
+
+@test "letters made large by a sed that lasts" {
+	mmsock-create -t rpc upper
+	mmsock-serve --persistent upper -- sed -u 's/.*/\U&/' 3>&- &
+	is "$(t mmsock-call -w 18 --wait-peer upper hello)" HELLO
+	seq -f 'line %.0f' 500 >in
+	t mmsock-call -w 18 -l --inflight=8 upper <in >out
+	tr '[:lower:]' '[:upper:]' <in | cmp - out
+}
+
+@test "a service behind a socket" {
+	mmsock-create -t rpc upper
+	ready mmsock-serve upper -- tr a-z A-Z
+	start socat UNIX-LISTEN:upper.sock,fork EXEC:'mmsock-call -w 18 upper'
+	wait_until test -S upper.sock
+	is "$(echo hello | t socat -t 20 - UNIX-CONNECT:upper.sock)" HELLO
+	is "$(echo again | t socat -t 20 - UNIX-CONNECT:upper.sock)" AGAIN
+}
+
+@test "requests as jobs: what is called is run at most once" {
+	local i
+	mmsock-create -t rpc job
+	for i in 1 2; do
+		ready mmsock-serve -j 2 job -- sh -c 'cat >>"ran.$$"; echo ok'
+	done
+	seq 200 | xargs -n 1 -P 8 sh -c 'echo "$1" | mmsock-call -w 18 job' - \
+		>out
+	is "$(sort -u out)" ok
+	cat ran.* | sort -n | cmp - <(seq 200)
+}
