@@ -38,7 +38,7 @@ RECV_PARTS = outlet pour taker \
 	# EOL
 CALL_PARTS = outlet pour talk \
 	# EOL
-CAT_PARTS = cat inlet progress relay sinks team \
+CAT_PARTS = cat inlet progress relay sinks talk team \
 	# EOL
 CREATE_PARTS = command make \
 	# EOL

@@ -20,6 +20,7 @@ struct cat_config {
 	const char *outputs[CAT_PORTS_MAX];
 	size_t input_count;
 	size_t output_count;
+	const char *service; /* both ways; NULL: none */
 	enum progress_when progress;
 	bool exit_on_empty;
 	bool keep_open;

@@ -17,6 +17,7 @@
 #include "framing.h"
 #include "progress.h"
 #include "stream.h"
+#include "talk.h"
 #include "tool.h"
 
 enum {
@@ -92,16 +93,31 @@ static void refuse_loops(const struct cat_config *config)
 					   config->inputs[i]);
 }
 
+/* A port to talk to needs no direction. */
+static bool is_service(const struct cat_config *config, const char *port)
+{
+	struct mmsock_info info = {.size = sizeof(info)};
+
+	return mmsock_inspect(port, config->stream.dir, &info) == 0 &&
+	       info.type == MMSOCK_RPC;
+}
+
 static void check_options(const struct cat_config *config, const char *operand)
 {
 	const struct tool *tool = config->stream.tool;
+	size_t port_count = config->input_count + config->output_count;
 
+	if (operand && config->service)
+		tool_usage(tool, "'%s': one service is enough", operand);
 	if (operand)
 		tool_usage(tool,
 			   "'%s': say which way: -i %s (port to standard "
 			   "output) or -o %s (standard input to port)",
 			   operand, operand, operand);
-	if (config->input_count + config->output_count == 0)
+	if (config->service && port_count > 0)
+		tool_usage(tool, "'%s': a service goes with no -i and no -o",
+			   config->service);
+	if (port_count == 0 && !config->service)
 		tool_usage(tool, "no port is given: use -i PORT (port to "
 				 "standard output), -o PORT (standard input to "
 				 "port), or both");
@@ -143,16 +159,27 @@ static void finish_options(struct cat_config *config)
 	/* -d is for lines, and asks for them. */
 	if (!stream->framing && !stream->delimiter)
 		stream->framing = framing_find("raw");
-	stream_finish(stream, join_names(config));
+	stream_finish(stream,
+		      config->service ? config->service : join_names(config));
 	if (stream->quiet)
 		config->progress = PROGRESS_NEVER;
+}
+
+static int call_service(const struct cat_config *config)
+{
+	const struct talk_config talk = {.stream = &config->stream,
+					 .inflight = 1};
+
+	return talk_run(&talk);
 }
 
 static void help_more(FILE *out)
 {
 	framing_list(out);
 	fputs("\nWithout a framing standard input and output are raw.  With -i "
-	      "and -o messages go\nfrom port to port as they are.\n",
+	      "and -o messages go\nfrom port to port as they are.  With a PORT of "
+	      "type rpc alone each message is a\nrequest, and its reply goes to "
+	      "standard output.\n",
 	      out);
 }
 
@@ -176,7 +203,7 @@ int main(int argc, char **argv)
 	};
 	static const struct tool tool = {
 		.name = "mmsock-cat",
-		.synopsis = "[options] [-i PORT]... [-o PORT]...",
+		.synopsis = "[options] [-i PORT]... [-o PORT]... | PORT",
 		.purpose = "join standard input, ports and standard output",
 		.options = options,
 		.option_count = ARRAY_SIZE(options),
@@ -189,10 +216,12 @@ int main(int argc, char **argv)
 
 	stream_init(&config.stream, &tool);
 	first = tool_parse(&tool, argc, argv, take_option, &config);
-	check_options(&config, argv[first]);
+	if (argv[first] && is_service(&config, argv[first]))
+		config.service = argv[first];
+	check_options(&config, argv[first + !!config.service]);
 	finish_options(&config);
 	tool_catch_signals(config.stream.port);
-	status = cat_run(&config);
+	status = config.service ? call_service(&config) : cat_run(&config);
 	tool_die();
 	return tool_close_stdout(status);
 }

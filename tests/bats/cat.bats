@@ -1116,3 +1116,54 @@ letters() {
 	run t mmsock-cat -i q
 	one_of "$status" 70 76
 }
+
+@test "a service, both ways: each message is a request, replies go to stdout" {
+	mmsock-create -t rpc upper
+	ready mmsock-serve upper -- tr a-z A-Z
+	is "$(echo hello | t mmsock-cat upper)" HELLO
+	is "$(printf 'a\nb\n' | t mmsock-cat -l upper)" $'A\nB'
+	is "$(printf 'a;b;' | t mmsock-cat -d ';' upper)" 'A;B;'
+	bytes 60000 >in
+	t mmsock-cat upper <in >out
+	cmp out in
+	silent mmsock-cat upper </dev/null
+	silent mmsock-cat -c 0 upper
+	shows upper WR 0
+}
+
+@test "a service: what is typed is answered while stdin stays open" {
+	local i line
+	mmsock-create -t rpc upper
+	ready mmsock-serve upper -- tr a-z A-Z
+	mkfifo replies
+	exec {REPLIES}<>replies
+	open_feed
+	ready mmsock-cat upper <feed >replies
+	for i in one two; do
+		feed "$i"
+		read -r -t 20 -u "$REPLIES" line
+		is "$line" "${i^^}"
+	done
+	fed
+	ends 0 "$PID"
+}
+
+@test "a service: its failures, and what does not go with it" {
+	mmsock-create -t rpc p
+	mmsock-create q
+	run --separate-stderr -69 t mmsock-cat p <<<x
+	like "$stderr" 'nobody serves'
+	ready mmsock-serve -q p -- sh -c 'cat; exit 3'
+	run --separate-stderr -1 t mmsock-cat p <<<x
+	like "$stderr" 'status 3'
+	kill "$PID"
+	ends 143 "$PID"
+	wrong p p
+	wrong -i q p
+	wrong -o q p
+	wrong -T p
+	wrong -e p
+	wrong -k p
+	wrong none
+	fails 65 mmsock-cat -i p
+}

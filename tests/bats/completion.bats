@@ -58,6 +58,18 @@ complete_line() {
 	like "$(complete_line mmsock-sem run just -- tru)" "true "
 }
 
+@test "services are offered to those who call and serve, then a command" {
+	mmsock-create jobs
+	mmsock-create -t rpc just
+	is "$(complete_line mmsock-call j)" "just "
+	is "$(complete_line mmsock-serve -j 2 j)" "just "
+	is "$(complete_line mmsock-cat j)" "just "
+	is "$(complete_line mmsock-call -l --inflight = 4 j)" "just "
+	is "$(complete_line mmsock-call just j)" ""
+	like "$(complete_line mmsock-serve just -- tru)" "true "
+	is "$(complete_line mmsock-create -t r)" "rpc "
+}
+
 @test "port names are offered behind options too" {
 	mmsock-create jobs
 	is "$(complete_line mmsock-recv -e -c 3 jo)" "jobs "
