@@ -13,6 +13,7 @@
 
 struct row {
 	const char *port;
+	int64_t calls_ns; /* how long its oldest call takes; < 0: has none */
 	struct mmsock_peer peer;
 };
 
@@ -21,9 +22,14 @@ static char *role_text(const void *field, const struct column_style *style)
 	static const char *const roles[] = {
 		"none", "send", "recv", "both", "owner", "5", "6", "7", "plain",
 	};
+	unsigned number = *(const unsigned *)field;
 
 	(void)style;
-	return value_word(roles, ARRAY_SIZE(roles), *(const unsigned *)field);
+	if (number == MMSOCK_CLIENT)
+		return value_format("client");
+	if (number == MMSOCK_SERVER)
+		return value_format("server");
+	return value_word(roles, ARRAY_SIZE(roles), number);
 }
 
 static char *activity_text(const void *field, const struct column_style *style)
@@ -32,8 +38,8 @@ static char *activity_text(const void *field, const struct column_style *style)
 		"running", "spinning", "asleep", "holding", "dead",
 	};
 	static const char *const objects[] = {
-		"",          ":data",  ":space", ":send-end",
-		":recv-end", ":peers", ":units",
+		"",       ":data",  ":space", ":send-end",  ":recv-end",
+		":peers", ":units", ":reply", ":reply-end",
 	};
 	const struct mmsock_peer *peer = field;
 	unsigned activity = peer->activity;
@@ -58,7 +64,7 @@ static const struct column table[] = {
 	 "process, in its own pid namespace"},
 	{"PROGRAM", &value_string, offsetof(struct row, peer.program),
 	 "name of the program"},
-	{"ROLE", &role, offsetof(struct row, peer.role), "send, recv or both; owner or plain"},
+	{"ROLE", &role, offsetof(struct row, peer.role), "send, recv or both; client or server; owner or plain"},
 	{"ACTIVITY", &activity, offsetof(struct row, peer),
 	 "running, spinning, asleep, holding or dead, and at what"},
 	{"SINCE", &value_time, offsetof(struct row, peer.since_ns),
@@ -77,6 +83,10 @@ static const struct column table[] = {
 	 "time spent waiting"},
 	{"HELD", &value_count, offsetof(struct row, peer.held),
 	 "units of a semaphore that it holds"},
+	{"CALLS", &value_count, offsetof(struct row, peer.calls),
+	 "requests in flight, or taken and not answered"},
+	{"OLDEST", &value_span, offsetof(struct row, calls_ns),
+	 "time since the oldest of these"},
 	{"LATEWAKES", &value_count, offsetof(struct row, peer.late_wakes),
 	 "waits that only the periodic re-check ended"},
 };
@@ -86,7 +96,7 @@ const struct column_set participants_columns = {
 	.name = "participants",
 	.columns = table,
 	.count = ARRAY_SIZE(table),
-	.usual = 14,
+	.usual = 16,
 };
 
 /* A port whose participants are being added. */
@@ -105,6 +115,9 @@ static int add(const struct mmsock_peer *peer, void *context)
 			VALUE_NONE;
 	if (!(peer->role & MMSOCK_OWNER))
 		visit->row.peer.held = VALUE_NONE;
+	if (!(peer->role & (MMSOCK_CLIENT | MMSOCK_SERVER)))
+		visit->row.peer.calls = VALUE_NONE;
+	visit->row.calls_ns = value_since(peer->calls_since);
 	columns_add(visit->columns, &visit->row, true);
 	return 0;
 }

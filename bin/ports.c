@@ -24,6 +24,11 @@ struct row {
 /* What a port has and a semaphore has not, and the other way round. */
 static void blank(struct mmsock_info *info)
 {
+	if (info->type != MMSOCK_RPC) {
+		info->calls = info->requests = info->max_reply = VALUE_NONE;
+		info->lane_bytes = VALUE_NONE;
+		info->clients = VALUE_NO_NUMBER;
+	}
 	if (info->type != MMSOCK_SEMAPHORE) {
 		info->value = info->max_value = info->held = VALUE_NONE;
 		return;
@@ -36,7 +41,7 @@ static void blank(struct mmsock_info *info)
 
 static char *type_text(const void *field, const struct column_style *style)
 {
-	static const char *const types[] = {"0", "queue", "2", "3", "sem"};
+	static const char *const types[] = {"0", "queue", "2", "rpc", "sem"};
 
 	(void)style;
 	return value_word(types, ARRAY_SIZE(types), *(const unsigned *)field);
@@ -96,7 +101,7 @@ static const struct column_kind pids = {.text = pids_text};
 /* clang-format off */
 static const struct column table[] = {
 	{"NAME", &value_name, offsetof(struct row, port), "name of the port or semaphore"},
-	{"TYPE", &type, offsetof(struct row, info.type), "queue or sem"},
+	{"TYPE", &type, offsetof(struct row, info.type), "queue, rpc or sem"},
 	{"CAP", &value_size, offsetof(struct row, info.ring_bytes),
 	 "size of the ring"},
 	{"USED", &value_size, offsetof(struct row, info.used_bytes),
@@ -104,9 +109,9 @@ static const struct column table[] = {
 	{"MSGS", &value_count, offsetof(struct row, info.messages),
 	 "messages that wait"},
 	{"WR", &value_number, offsetof(struct row, info.senders),
-	 "live senders"},
+	 "live senders, or clients"},
 	{"RD", &value_number, offsetof(struct row, info.receivers),
-	 "live receivers"},
+	 "live receivers, or servers"},
 	{"OWNER", &value_owner, offsetof(struct row, info.uid),
 	 "owner of the file"},
 	{"MODE", &value_mode, offsetof(struct row, info.permissions),
@@ -149,6 +154,16 @@ static const struct column table[] = {
 	 "largest value of a semaphore"},
 	{"HELD", &value_count, offsetof(struct row, info.held),
 	 "units that live owners hold"},
+	{"CALLS", &value_count, offsetof(struct row, info.calls),
+	 "requests of live clients in flight"},
+	{"TAKEN", &value_count, offsetof(struct row, info.requests),
+	 "requests that live servers work at"},
+	{"CLIENTS", &value_number, offsetof(struct row, info.clients),
+	 "most clients at a time"},
+	{"MAXREPLY", &value_size, offsetof(struct row, info.max_reply),
+	 "largest reply"},
+	{"LANE", &value_size, offsetof(struct row, info.lane_bytes),
+	 "size of the ring for a client's replies"},
 };
 /* clang-format on */
 

@@ -271,6 +271,48 @@ sleeps_for() {
 	sleeps_for peers
 }
 
+@test "-v shows who serves, who calls, what is in flight and for how long" {
+	local server client
+	mmsock-create -t rpc p
+	mkfifo begun
+	ready mmsock-serve p -- sh -c 'echo >begun; sleep 1000'
+	server=$PID
+	shows p CALLS 0
+	start mmsock-call -w inf p x
+	client=$PID
+	read -r _ <begun
+	comes p CALLS 1
+	shows p TAKEN 1
+	shows p WR 1
+	shows p RD 1
+	wait_until asleep reply p
+	run -0 t mmsock-ls -v -r --noheadings -o PID,PROGRAM,ROLE,CALLS p
+	is "$output" "$client mmsock-call client 1
+$server mmsock-serve server 1"
+	run -0 t mmsock-ls -v -J p
+	is "$(json '.participants | map(.oldest > 0) | all')" true
+	kill -KILL "$client"
+	wait_until gone "$client"
+	shows p CALLS 0
+	shows p TAKEN 1
+}
+
+@test "what a service has and others have not is not known of them" {
+	local column
+	mmsock-create -t rpc p
+	mmsock-create q
+	for column in CALLS TAKEN CLIENTS MAXREPLY LANE; do
+		shows q "$column" -
+		like "$(field p "$column")" '^[0-9]+$'
+	done
+	ready mmsock-recv q
+	run -0 t mmsock-ls -v -r --noheadings -o CALLS,OLDEST q
+	is "$output" '- -'
+	ready mmsock-serve --echo p
+	run -0 t mmsock-ls -v -r --noheadings -o CALLS,OLDEST p
+	is "$output" '0 -'
+}
+
 @test "-v shows who died attached" {
 	stale_port p
 	run -0 t mmsock-ls -v -r --noheadings -o PID,ACTIVITY p
