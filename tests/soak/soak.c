@@ -203,9 +203,10 @@ static void report(int64_t started_ns)
 	       totals->calls, totals->calls_failed, totals->calls_refused,
 	       totals->calls_orphaned);
 	printf("#   %" PRIu64 " units of the semaphore; %" PRIu64
-	       " streams whole, %" PRIu64 " cut, %.1f MB\n",
+	       " streams whole, %" PRIu64 " cut, %" PRIu64
+	       " of them echoed, %.1f MB\n",
 	       totals->units, totals->streams_whole, totals->streams_cut,
-	       (double)totals->stream_bytes / 1e6);
+	       totals->streams_echoed, (double)totals->stream_bytes / 1e6);
 }
 
 static int verdict(void)

@@ -149,6 +149,7 @@ struct totals {
 	_Atomic uint64_t stream_bytes;
 	uint64_t streams_whole;
 	uint64_t streams_cut;
+	uint64_t streams_echoed; /* of both, by a service */
 	uint64_t ticks;
 	uint64_t kills;
 	uint64_t stops;

@@ -5,7 +5,7 @@
  *	feeder | mmsock-cat -o PORT     mmsock-cat -i PORT | checker
  *
  * or mmsock-send and mmsock-recv, or one of either; sometimes with a relay from
- * one port to a second.  The feeder writes bytes that follow from their position,
+ * one port to a second.  Or the lines go by mmsock-call to mmsock-serve and back.  The feeder writes bytes that follow from their position,
  * the checker compares what comes out.  Where no tool is killed all of it has to
  * come; where one is, nothing but a beginning of it may.
  *
@@ -14,16 +14,19 @@
  */
 #include "soak.h"
 
-#define STREAM_PORTS 2U
-#define LONGEST      (UINT64_C(16) << 20)
-#define GRACE        (2 * SECOND)
+#define LONGEST (UINT64_C(16) << 20)
+#define GRACE   (2 * SECOND)
 
-static const char *const stream_ports[STREAM_PORTS] = {"stream", "relayed"};
+#define STREAM  "stream"
+#define RELAYED "relayed"
+#define ECHO    "echo"
 
 static struct {
 	struct seat *feeder;
 	struct seat *checker;
 	struct seat *tools[3];
+	struct seat *server; /* the last of them, where he serves */
+	bool dismissed;      /* since nobody calls any more */
 	uint64_t bytes;
 	uint64_t seed;
 	bool mortal;
@@ -122,42 +125,56 @@ static struct seat *start_tool(const char *const *words, int from, int to)
 	return seat;
 }
 
-/* What goes in at one end and comes out at the other as it was. */
+/*
+ * What goes in at one end and comes out at the other as it was.  Without a sink it
+ * is the source that writes: replies.
+ */
 struct way {
-	const char *source[4];
+	const char *source[6];
 	const char *sink[4];
 };
 
 static const struct way ways[] = {
-	{{"mmsock-cat", "-o", "stream"}, {"mmsock-cat", "-i"}},
-	{{"mmsock-send", "-r", "stream"}, {"mmsock-recv", "-r"}},
-	{{"mmsock-send", "-l", "stream"}, {"mmsock-recv", "-l"}},
-	{{"mmsock-cat", "-o", "stream"}, {"mmsock-recv", "-r"}},
-	{{"mmsock-send", "-r", "stream"}, {"mmsock-cat", "-i"}},
+	{{"mmsock-cat", "-o", STREAM}, {"mmsock-cat", "-i"}},
+	{{"mmsock-send", "-r", STREAM}, {"mmsock-recv", "-r"}},
+	{{"mmsock-send", "-l", STREAM}, {"mmsock-recv", "-l"}},
+	{{"mmsock-cat", "-o", STREAM}, {"mmsock-recv", "-r"}},
+	{{"mmsock-send", "-r", STREAM}, {"mmsock-cat", "-i"}},
+	{{"mmsock-call", "-lw30", "--wait-peer", "--inflight=8", ECHO}, {NULL}},
 };
 
-static void make_port(const char *port, uint64_t ring_bytes)
+static void make_port(const char *port, unsigned type)
 {
 	struct mmsock_options options = MMSOCK_OPTIONS_INIT;
 	int r;
 
 	options.mode = MMSOCK_CREATE_NEW_EXCLUSIVE;
-	options.ring_bytes = ring_bytes;
+	options.type = type;
+	options.ring_bytes = 65536;
 	r = mmsock_create(port, &options);
 	if (r != 1)
 		wrong(CLEAN, "%s: cannot be created: %s", port,
 		      mmsock_error_text(r));
 }
 
-static void start_tools(uint64_t *random, int from, int to)
+/* A call waits for somebody who serves, who does not end by himself. */
+static void start_service(const struct way *way, int from, int to)
 {
-	const struct way *way = &ways[random_below(random, CHECK_COUNT(ways))];
-	bool relay = !random_below(random, 3);
+	static const char *const serving[] = {"mmsock-serve", "--echo", ECHO,
+					      NULL};
+
+	pipeline.tools[0] = start_tool(way->source, from, to);
+	pipeline.tools[1] = NULL;
+	pipeline.server = pipeline.tools[2] = start_tool(serving, -1, -1);
+}
+
+/* Straight, or by way of a relay and a second port. */
+static void start_queue(const struct way *way, bool relay, int from, int to)
+{
 	const char *sink[] = {way->sink[0], way->sink[1],
-			      stream_ports[relay ? 1 : 0], NULL};
-	const char *const relaying[] = {"mmsock-cat",    "-i",
-					stream_ports[0], "-o",
-					stream_ports[1], NULL};
+			      relay ? RELAYED : STREAM, NULL};
+	static const char *const relaying[] = {"mmsock-cat", "-i",    STREAM,
+					       "-o",         RELAYED, NULL};
 
 	pipeline.tools[0] = start_tool(way->source, from, -1);
 	pipeline.tools[1] = start_tool(sink, -1, to);
@@ -165,7 +182,7 @@ static void start_tools(uint64_t *random, int from, int to)
 }
 
 /* Nobody but who is to have them may have the pipes: their ends would not end. */
-static void start_processes(uint64_t *random)
+static void start_processes(const struct way *way, bool relay)
 {
 	int in[2];
 	int out[2];
@@ -187,7 +204,10 @@ static void start_processes(uint64_t *random)
 		compare(out[0]);
 		_exit(EXIT_SUCCESS);
 	}
-	start_tools(random, in[0], out[1]);
+	if (way->sink[0])
+		start_queue(way, relay, in[0], out[1]);
+	else
+		start_service(way, in[0], out[1]);
 	close(in[0]);
 	close(in[1]);
 	close(out[0]);
@@ -196,16 +216,21 @@ static void start_processes(uint64_t *random)
 
 static void start(uint64_t *random)
 {
-	unsigned i;
+	const struct way *way = &ways[random_below(random, CHECK_COUNT(ways))];
+	bool serves = !way->sink[0];
 
-	for (i = 0; i < STREAM_PORTS; i++)
-		make_port(stream_ports[i], 65536);
-	pipeline.bytes = 1 + random_below(random, LONGEST);
+	make_port(STREAM, MMSOCK_QUEUE);
+	make_port(RELAYED, MMSOCK_QUEUE);
+	make_port(ECHO, MMSOCK_RPC);
+	pipeline.bytes =
+		1 + random_below(random, serves ? LONGEST / 16 : LONGEST);
 	pipeline.seed = random_next(random);
 	pipeline.mortal = !random_below(random, 3);
 	pipeline.spoilt = pipeline.cut = pipeline.failed = false;
+	pipeline.server = NULL;
+	pipeline.dismissed = false;
 	atomic_store(&world->checked, 0);
-	start_processes(random);
+	start_processes(way, !random_below(random, 3));
 }
 
 bool streams_run(void)
@@ -223,7 +248,6 @@ bool streams_run(void)
 static void conclude(void)
 {
 	uint64_t checked = atomic_load(&world->checked);
-	unsigned i;
 
 	if (!pipeline.spoilt && checked != pipeline.bytes)
 		wrong(STREAMS, "%" PRIu64 " of %" PRIu64 " bytes came out",
@@ -234,15 +258,30 @@ static void conclude(void)
 		world->totals.streams_cut++;
 	else
 		world->totals.streams_whole++;
+	if (pipeline.server)
+		world->totals.streams_echoed++;
 	atomic_fetch_add(&world->totals.stream_bytes, checked);
-	for (i = 0; i < STREAM_PORTS; i++)
-		mmsock_remove(stream_ports[i], NULL, MMSOCK_REMOVE_ALWAYS);
+	mmsock_remove(STREAM, NULL, MMSOCK_REMOVE_ALWAYS);
+	mmsock_remove(RELAYED, NULL, MMSOCK_REMOVE_ALWAYS);
+	mmsock_remove(ECHO, NULL, MMSOCK_REMOVE_ALWAYS);
+}
+
+static void dismiss(void)
+{
+	pipeline.dismissed = true;
+	kill(pipeline.server->pid, SIGTERM);
 }
 
 void streams_ended(struct seat *seat, int status)
 {
+	bool was_sent_away = pipeline.dismissed && seat == pipeline.tools[2];
 	unsigned i;
 
+	if (was_sent_away)
+		status = 0;
+	if (seat == pipeline.tools[0] && pipeline.tools[2] &&
+	    pipeline.tools[2] == pipeline.server)
+		dismiss();
 	if (seat == pipeline.feeder)
 		pipeline.feeder = NULL;
 	if (seat == pipeline.checker)
@@ -253,7 +292,7 @@ void streams_ended(struct seat *seat, int status)
 	}
 	if (!seat->killed && status && !pipeline.spoilt)
 		pipeline.failed = true;
-	if ((seat->killed || status) && !pipeline.spoilt) {
+	if (!was_sent_away && (seat->killed || status) && !pipeline.spoilt) {
 		pipeline.spoilt = true;
 		pipeline.cut_at_ns = now_ns() + GRACE;
 	}
