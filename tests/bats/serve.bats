@@ -147,8 +147,6 @@ $(field p PIDS)"
 		exit 3' 2>err
 	refuses p x '3: last'
 	is "$(cat err)" $'first\n\nlast'
-	serves -q p -- sh -c 'exit 255'
-	kill -KILL "$PID"
 }
 
 @test "a command that fails without a word: its status" {
@@ -168,7 +166,8 @@ $(field p PIDS)"
 	serves p -- sh -c 'head -c 100000 /dev/zero | tr "\0" x >&2; exit 1' \
 		2>err
 	run --separate-stderr -1 t mmsock-call p
-	like "$stderr" 'with status 1: x{200,1000}$'
+	like "$stderr" 'with status 1: x+$'
+	is "$(tr -cd x <<<"$stderr" | wc -c)" 1000
 	is "$(wc -c <err)" 100000
 }
 
@@ -301,8 +300,6 @@ $(field p PIDS)"
 	serves --reply="$large" p
 	answers p x "$large"
 	fails 65 mmsock-serve --reply="${large}0" p
-	serves --reply= p
-	kill -KILL "$PID"
 }
 
 @test "a reply that is too large: 65 for the caller, and the server goes on" {
@@ -513,7 +510,7 @@ $(field p PIDS)"
 	done
 	ends 0 "${pids[0]}"
 	ends 0 "${pids[1]}"
-	is "$(cat out1 out2 | sort)" 12
+	one_of "$(cat out1 out2)" 12 21
 }
 
 @test "SIGTERM: what runs is finished and answered, then it dies of it" {
