@@ -20,7 +20,7 @@
 
 struct report {
 	int error;
-	bool fresh; /* noted by the call that is under way */
+	bool fresh;      /* noted by the call that is under way */
 	char text[1024]; /* what a server says with an error has 1000 bytes */
 };
 
