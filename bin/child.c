@@ -46,7 +46,10 @@ static char *join(const char *directory, size_t length, const char *name)
 	return path;
 }
 
-/* As execvp(3): one that is there but may not be run is not the last word. */
+/*
+ * As execvp(3): one that is there but may not be run is not the last word.  But a
+ * directory that may not be searched has nothing for us.
+ */
 static char *search(const char *name, int *ret_error)
 {
 	const char *at = getenv("PATH");
@@ -61,9 +64,9 @@ static char *search(const char *name, int *ret_error)
 		error = check_program(path);
 		if (error == 0)
 			return path;
-		free(path);
-		if (error == EACCES)
+		if (error == EACCES && access(path, F_OK) == 0)
 			*ret_error = EACCES;
+		free(path);
 		at += length;
 		if (!*at)
 			return NULL;

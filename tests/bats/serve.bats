@@ -185,6 +185,15 @@ $(field p PIDS)"
 	shows p RD 0
 }
 
+@test "a folder of PATH that may not be searched has no command: 127" {
+	needs_nobody
+	mkdir -m 700 closed
+	: >closed/some-command
+	run --separate-stderr -127 nobody env PATH="$PWD/closed:$PATH" \
+		mmsock-serve p -- some-command
+	like "$stderr" 'No such file'
+}
+
 @test "a command that cannot be run any more: 127 for the caller" {
 	mmsock-create -t rpc p
 	printf '#!/bin/sh\necho here\n' >script
