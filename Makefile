@@ -69,7 +69,7 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore \
 	# EOL
-FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps sem_moments sem_steps signals stop_steps syscalls tool_syscalls \
+FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_steps sem_moments sem_steps signals stop_steps syscalls tool_syscalls \
 	wakes \
 	# EOL
 # Those that share what is done to a port.
@@ -343,7 +343,7 @@ check-fault: all $(FAULT_BINS) ## death between instructions, a selection
 check-fuzz-corpus: $(FUZZ_BINS) ## fuzz targets, over the inputs that are kept
 	@$(RUN) $(FUZZ_BINS)
 # Death, stops and forks at every instruction: an hour on an idle machine.
-CRASH = $(sort $(VICTIM_TESTS) name_steps sem_steps)
+CRASH = $(sort $(VICTIM_TESTS) name_steps rpc_steps sem_steps)
 check-crash: all $(FAULT_BINS) ## who dies or stops at every instruction, counted
 	@STRESS=10000 CHECK_TIMEOUT=7200 TEST_TIMEOUT=14400 \
 		$(RUN) $(CRASH:%=$(BUILD)/tests/fault/%); status=$$?; \

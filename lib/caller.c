@@ -152,17 +152,16 @@ static bool is_on_a_living_desk(struct mmsock *handle,
 
 /*
  * Nobody serves.  True if the request is withdrawn before anybody could take it;
- * else a server has come this moment, and it is wanted again, unless he has
- * dropped it.
+ * else a server has come this moment, and has it.
  */
 static bool is_withdrawn(struct mmsock *handle, const struct mms_call *call)
 {
 	struct mms_lane *lane = handle->caller->lane;
 
-	mms_lane_withdraw(lane, call->number);
+	mms_lane_doubt(lane, call->number);
 	if (!is_taken(handle, call))
-		return true;
-	mms_lane_begin(lane, call->number, handle->caller->floor);
+		return mms_lane_refuse(lane, call->number);
+	mms_lane_trust(lane);
 	return false;
 }
 

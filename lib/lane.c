@@ -39,6 +39,24 @@
  * If the client does not see head past his request, the server sees the
  * withdrawal, and drops the request.
  *
+ * That is all where the client has done with the call.  One who has found that nobody
+ * serves has not, since a server may come at that moment: a withdrawal that was taken
+ * back would have made him drop the request, or the reply, of a call that is waited
+ * for.  So the client first says that he is in doubt about this call, and the one
+ * compare-and-swap that succeeds decides whose it is:
+ *
+ *	client                          server
+ *	------                          ------
+ *	doubted = call     [D1]         head = P + size          [R3]
+ *	full fence                      full fence, by the unlock
+ *	looks at head                   looks at doubted         [D2]
+ *	call -> refused    [D3]  <--->  call -> taken            [D4]
+ *	withdrawn |= call
+ *	doubted = 0        [D5]
+ *
+ * If he sees head past his request, he only takes the doubt back: the server finds
+ * that he was too late with his swap, or does not swap, and the request is his.
+ *
  * Numbers.  A call's number never comes back in its lane: the floor only rises,
  * and a new client begins above all that a dead one can have used.  So a reply
  * that comes late, to a call that has ended or to an earlier client, carries a
@@ -56,7 +74,7 @@
  * A server who sees the bit cleared sees the floor that makes the request old.
  *
  * Labels of this file: N1 with A10 (caller.c), N2 with N3; V1, V2, and G1 to G5 with
- * V2 and G2; R1 and R3 are in ring.c.
+ * V2 and G2; D1 to D5; R1 and R3 are in ring.c.
  */
 #include "lane.h"
 
@@ -86,6 +104,54 @@ void mms_lane_withdraw(struct mms_lane *lane, uint64_t number)
 	mms_fence();
 }
 
+static uint64_t word_in_doubt(const struct mms_lane *lane)
+{
+	/* [D2] pairs with [D1], [D5], [D6]: after F1's fence. */
+	return mms_load_acquire(&lane->doubted);
+}
+
+void mms_lane_doubt(struct mms_lane *lane, uint64_t number)
+{
+	/* [D1] pairs with [D2]: and a full fence, before head is looked at. */
+	mms_store(&lane->doubted, number);
+	mms_fence();
+}
+
+void mms_lane_trust(struct mms_lane *lane)
+{
+	/* [D6] pairs with [D2]: nothing goes with it. */
+	mms_store_release(&lane->doubted, 0);
+}
+
+bool mms_lane_refuse(struct mms_lane *lane, uint64_t number)
+{
+	uint64_t withdrawn = mms_load(&lane->withdrawn);
+
+	/* [D3] pairs with [D4]: one of the two succeeds. */
+	if (!mms_cas_full(&lane->doubted, number, number | MMS_DOUBT_REFUSED)) {
+		/* Head and the note, too, are as that server has left them. */
+		(void)word_in_doubt(lane);
+		mms_lane_trust(lane);
+		return false;
+	}
+	mms_store(&lane->withdrawn, withdrawn | bit_of(number));
+	/* [D5] pairs with [D2]: who misses the doubt sees the withdrawal. */
+	mms_store_release(&lane->doubted, 0);
+	return true;
+}
+
+bool mms_lane_claim(struct mms_lane *lane, uint64_t number)
+{
+	uint64_t doubted = word_in_doubt(lane);
+
+	/* [D4] pairs with [D3]: one of the two succeeds. */
+	if (doubted == number &&
+	    !mms_cas_full(&lane->doubted, number, number | MMS_DOUBT_TAKEN))
+		doubted = word_in_doubt(lane);
+	return doubted != (number | MMS_DOUBT_REFUSED) &&
+	       mms_lane_wants(lane, number);
+}
+
 void mms_lane_begin(struct mms_lane *lane, uint64_t number, uint64_t floor)
 {
 	uint64_t withdrawn = mms_load(&lane->withdrawn);
@@ -110,6 +176,7 @@ uint64_t mms_lane_renew(struct mms_lane *lane)
 	mms_lane_begin(lane, floor, floor);
 	/* [G5] pairs with [V2]: as G3, for all of them. */
 	mms_store_release(&lane->withdrawn, 0);
+	mms_lane_trust(lane);
 	return floor;
 }
 

@@ -65,6 +65,18 @@ bool mms_lane_wants(const struct mms_lane *lane, uint64_t number);
 /* Say that it is not.  Then a full fence, before head is looked at. */
 void mms_lane_withdraw(struct mms_lane *lane, uint64_t number);
 
+/*
+ * Say that we are in doubt whether anybody serves.  Then a full fence, before head is
+ * looked at.  Where it is past the request, take the doubt back; else refuse, which is
+ * false where a server has claimed it meanwhile.
+ */
+void mms_lane_doubt(struct mms_lane *lane, uint64_t number);
+void mms_lane_trust(struct mms_lane *lane);
+bool mms_lane_refuse(struct mms_lane *lane, uint64_t number);
+
+/* A server who has moved head past this call: is it his? */
+bool mms_lane_claim(struct mms_lane *lane, uint64_t number);
+
 /* Call @number is next: it is wanted, and those below @floor have ended. */
 void mms_lane_begin(struct mms_lane *lane, uint64_t number, uint64_t floor);
 

@@ -282,6 +282,8 @@ static_assert(MMS_POOL_OFFSET ==
  *           those of earlier clients.  Never falls, so that no number comes back.
  * withdrawn bit (number mod 64): that call, from floor to floor + 63, is not
  *           wanted any more.
+ * doubted   the call whose client has found that nobody serves, and is about to make
+ *           sure that nobody has taken it; and what has become of that doubt.
  * unmet     replies that were dropped: nobody wanted them, or there was no room.
  *
  * The last group is read with each call and written rarely.
@@ -292,16 +294,22 @@ struct mms_lane {
 	alignas(MMS_GROUP) struct mms_event data;
 	alignas(8) _Atomic uint64_t floor;
 	alignas(8) _Atomic uint64_t withdrawn;
+	alignas(8) _Atomic uint64_t doubted;
 	alignas(MMS_GROUP) _Atomic uint64_t unmet;
 };
 
 #define MMS_CALLS 64U
+
+/* In doubted: the client was faster than any server, or a server was. */
+#define MMS_DOUBT_REFUSED (UINT64_C(1) << 63)
+#define MMS_DOUBT_TAKEN   (UINT64_C(1) << 62)
 
 static_assert(offsetof(struct mms_lane, send) == 0, "layout");
 static_assert(offsetof(struct mms_lane, recv) == 128, "layout");
 static_assert(offsetof(struct mms_lane, data) == 256, "layout");
 static_assert(offsetof(struct mms_lane, floor) == 264, "layout");
 static_assert(offsetof(struct mms_lane, withdrawn) == 272, "layout");
+static_assert(offsetof(struct mms_lane, doubted) == 280, "layout");
 static_assert(offsetof(struct mms_lane, unmet) == 384, "layout");
 static_assert(sizeof(struct mms_lane) == 512, "layout");
 

@@ -109,7 +109,7 @@ static int open_request(struct mmsock *handle, const struct found *found,
 	now = take(handle, found);
 	mms_note_stamp(service, handle->port.slot, place,
 		       now + handle->wall_offset_ns);
-	if (!mms_lane_wants(lane_of(handle, found->client), found->call)) {
+	if (!mms_lane_claim(lane_of(handle, found->client), found->call)) {
 		mms_note_clear(service, handle->port.slot, place);
 		return -ECONNRESET;
 	}

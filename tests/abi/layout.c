@@ -106,6 +106,7 @@ static void print_service(void)
 	MEMBER(lane, data);
 	MEMBER(lane, floor);
 	MEMBER(lane, withdrawn);
+	MEMBER(lane, doubted);
 	MEMBER(lane, unmet);
 	WHOLE(lane);
 	MEMBER(note, request);
