@@ -15,29 +15,6 @@
 
 #include "line.h"
 
-/* When a run is over, by time and by count. */
-struct limit {
-	uint64_t counted_from; /* ticks: the end of the warm-up */
-	uint64_t end;
-	uint64_t left; /* messages that count */
-};
-
-static struct limit limit_from(const struct bench *bench, uint64_t now)
-{
-	const struct settings *settings = bench->settings;
-	struct limit limit = {
-		.counted_from =
-			now + clock_from_ns(&bench->clock, settings->warmup_ns),
-		.end = UINT64_MAX,
-		.left = settings->count ? settings->count : UINT64_MAX,
-	};
-
-	if (settings->duration_ns)
-		limit.end = limit.counted_from +
-			    clock_from_ns(&bench->clock, settings->duration_ns);
-	return limit;
-}
-
 /* Numbers begin at 1: a word of 0 is none. */
 static void prepare(struct party *party, uint64_t number, uint64_t marks)
 {
@@ -152,8 +129,7 @@ static void ask(struct party *party)
 	prepare(party, ++number, 0);
 	send_one(party);
 	prepare(party, number + 1, 0);
-	timer.limit =
-		limit_from(party->bench, clock_ticks(&party->bench->clock));
+	timer.limit = party_limit(party, clock_ticks(&party->bench->clock));
 	if (line_is(party->job->transport))
 		ask_in_turn(party, &timer, &number, put_line, get_line);
 	else
@@ -206,7 +182,7 @@ static void send_at_rate(struct party *party)
 	const struct clock *clock = &party->bench->clock;
 	double rate = (double)party->bench->settings->rate;
 	uint64_t start = clock_ticks(clock), number = 0, marks = 0;
-	struct limit limit = limit_from(party->bench, start);
+	struct limit limit = party_limit(party, start);
 	double cpu = 0;
 
 	while (limit.left > 0) {

@@ -158,6 +158,30 @@ void party_leave(struct party *party)
 	party->link.transport->detach(&party->link);
 }
 
+static uint64_t share_of(uint64_t count, const struct role *role)
+{
+	return count / role->producers +
+	       (role->index < count % role->producers);
+}
+
+struct limit party_limit(const struct party *party, uint64_t now)
+{
+	const struct settings *settings = party->bench->settings;
+	const struct clock *clock = &party->bench->clock;
+	struct limit limit = {
+		.counted_from = now + clock_from_ns(clock, settings->warmup_ns),
+		.end = UINT64_MAX,
+		.left = UINT64_MAX,
+	};
+
+	if (settings->duration_ns)
+		limit.end = limit.counted_from +
+			    clock_from_ns(clock, settings->duration_ns);
+	if (settings->count)
+		limit.left = share_of(settings->count, party->role);
+	return limit;
+}
+
 /* Where both sides share a CPU, waiting must not keep the other from it. */
 void party_pause_until(const struct party *party, uint64_t ticks)
 {

@@ -14,6 +14,13 @@
 #include "roles.h"
 #include "settings.h"
 
+/* When a run is over, by time and by count. */
+struct limit {
+	uint64_t counted_from; /* ticks: the end of the warm-up */
+	uint64_t end;
+	uint64_t left; /* messages of this process that count */
+};
+
 struct party {
 	struct bench *bench;
 	const struct job *job;
@@ -29,6 +36,13 @@ struct party {
  */
 void party_join(struct party *party);
 void party_leave(struct party *party);
+
+/*
+ * party_limit - of a producer, from @now on, in ticks
+ *
+ * The count is of all producers; the first ones take what does not divide.
+ */
+struct limit party_limit(const struct party *party, uint64_t now);
 
 /* party_delay - what --delay asks for */
 void party_delay(const struct party *party);
@@ -61,6 +75,26 @@ static inline size_t party_receive(struct party *party, bool *ret_end)
 	if (got < 0 && got != -EAGAIN)
 		role_fail(party->role, (int)got, "receiving");
 	return 0;
+}
+
+/*
+ * party_number - that a word has the next number of its producer, in
+ * @seen[producer]; where others share the messages some may be missing
+ */
+static inline void party_number(const struct party *party, uint64_t word,
+				uint64_t *seen, bool exact)
+{
+	uint64_t from = word >> MESSAGE_SHIFT & MESSAGE_PRODUCER;
+	uint64_t number = word & MESSAGE_NUMBER;
+
+	if (from >= party->role->producers)
+		role_fail(party->role, -EPROTO, "a message is not one of ours");
+	if (number <= seen[from])
+		role_fail(party->role, -EPROTO,
+			  "a message came twice, or too late");
+	if (exact && number != seen[from] + 1)
+		role_fail(party->role, -EPROTO, "a message was lost");
+	seen[from] = number;
 }
 
 /*

@@ -7,6 +7,7 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,25 +80,37 @@ void settings_take_sizes(struct settings *settings, const char *list)
 		tool_usage(settings->tool, "--sizes needs a size");
 }
 
-void settings_take_batches(struct settings *settings, const char *list)
+/* A list of numbers, called @what; returns how many there are. */
+static size_t take_numbers(const struct settings *settings, const char *list,
+			   const char *what, uint64_t most, unsigned *numbers,
+			   size_t room)
 {
+	size_t count = 0;
 	char text[32];
 
-	settings->batch_count = 0;
 	while (next_part(&list, text)) {
-		uint64_t batch;
+		uint64_t number;
 
-		if (settings->batch_count == SETTINGS_BATCHES_MAX)
-			tool_usage(settings->tool, "more than %d batches",
-				   SETTINGS_BATCHES_MAX);
-		if (tool_parse_count(text, &batch) < 0 || batch < 1 ||
-		    batch > BATCH_MOST)
-			tool_usage(settings->tool, "batch '%s': from 1 to %d",
-				   text, BATCH_MOST);
-		settings->batches[settings->batch_count++] = (unsigned)batch;
+		if (count == room)
+			tool_usage(settings->tool, "--%s: more than %zu", what,
+				   room);
+		if (tool_parse_count(text, &number) < 0 || number < 1 ||
+		    number > most)
+			tool_usage(settings->tool,
+				   "--%s: '%s': from 1 to %" PRIu64, what, text,
+				   most);
+		numbers[count++] = (unsigned)number;
 	}
-	if (settings->batch_count == 0)
-		tool_usage(settings->tool, "--batch needs a number");
+	if (count == 0)
+		tool_usage(settings->tool, "--%s needs a number", what);
+	return count;
+}
+
+void settings_take_batches(struct settings *settings, const char *list)
+{
+	settings->batch_count =
+		take_numbers(settings, list, "batch", BATCH_MOST,
+			     settings->batches, SETTINGS_BATCHES_MAX);
 }
 
 void settings_take_mode(struct settings *settings, const char *name)

@@ -33,26 +33,12 @@ struct producer {
 	struct party *party;
 	uint64_t number;
 	uint64_t marks;
-	uint64_t left;         /* that count */
-	uint64_t counted_from; /* ticks */
-	uint64_t end;
+	struct limit limit;
 	uint64_t looked; /* at the clock, ticks */
 	uint64_t since;  /* messages since then */
 	uint64_t stride;
 	double cpu;
 };
-
-/* The count is of all producers; the first ones take what does not divide. */
-static uint64_t share_of(const struct settings *settings,
-			 const struct role *role)
-{
-	uint64_t count = settings->count;
-
-	if (!count)
-		return UINT64_MAX;
-	return count / role->producers +
-	       (role->index < count % role->producers);
-}
 
 static void begin_counting(struct producer *producer)
 {
@@ -66,20 +52,11 @@ static void begin_counting(struct producer *producer)
 static void start(struct producer *producer)
 {
 	const struct bench *bench = producer->party->bench;
-	const struct settings *settings = bench->settings;
-	const struct clock *clock = &bench->clock;
-	uint64_t now = clock_ticks(clock);
 
-	producer->looked = now;
-	producer->counted_from =
-		now + clock_from_ns(clock, settings->warmup_ns);
-	producer->end = UINT64_MAX;
-	if (settings->duration_ns)
-		producer->end = producer->counted_from +
-				clock_from_ns(clock, settings->duration_ns);
-	producer->left = share_of(settings, producer->party->role);
+	producer->looked = clock_ticks(&bench->clock);
+	producer->limit = party_limit(producer->party, producer->looked);
 	producer->stride = 1;
-	if (settings->warmup_ns == 0)
+	if (bench->settings->warmup_ns == 0)
 		begin_counting(producer);
 }
 
@@ -99,9 +76,9 @@ static bool look_at_clock(struct producer *producer, size_t sent)
 		producer->stride *= 2;
 	producer->since = 0;
 	producer->looked = now;
-	if (!producer->marks && now >= producer->counted_from)
+	if (!producer->marks && now >= producer->limit.counted_from)
 		begin_counting(producer);
-	return now >= producer->end;
+	return now >= producer->limit.end;
 }
 
 static void send_batch(struct producer *producer, size_t count, bool last)
@@ -125,7 +102,7 @@ static void send_batch(struct producer *producer, size_t count, bool last)
 	if (!producer->marks)
 		return;
 	finding->messages += count;
-	producer->left -= count;
+	producer->limit.left -= count;
 }
 
 static void produce(struct party *party)
@@ -135,11 +112,11 @@ static void produce(struct party *party)
 	bool over = false, last = false;
 
 	start(&producer);
-	while (producer.left > 0 && !last) {
+	while (producer.limit.left > 0 && !last) {
 		size_t count = batch;
 
-		if (producer.marks && producer.left <= batch) {
-			count = producer.left;
+		if (producer.marks && producer.limit.left <= batch) {
+			count = producer.limit.left;
 			over = true;
 		}
 		last = over;
@@ -176,17 +153,8 @@ static void take(struct consumer *consumer, uint64_t word)
 {
 	struct party *party = consumer->party;
 	struct finding *finding = party->role->finding;
-	uint64_t from = word >> MESSAGE_SHIFT & MESSAGE_PRODUCER;
-	uint64_t number = word & MESSAGE_NUMBER;
 
-	if (from >= party->role->producers)
-		role_fail(party->role, -EPROTO, "a message is not one of ours");
-	if (number <= consumer->seen[from])
-		role_fail(party->role, -EPROTO,
-			  "a message came twice, or too late");
-	if (consumer->exact && number != consumer->seen[from] + 1)
-		role_fail(party->role, -EPROTO, "a message was lost");
-	consumer->seen[from] = number;
+	party_number(party, word, consumer->seen, consumer->exact);
 	finding->digest += message_digest(word);
 	finding->all++;
 	if (word & MESSAGE_COUNTED) {
