@@ -46,9 +46,9 @@ LS_PARTS = columns participants ports select values \
 	# EOL
 RM_PARTS = select users \
 	# EOL
-BENCH_PARTS = chart clock compare csv format grid hgrm histogram host intrinsic json \
+BENCH_PARTS = chart clock compare csv echo format grid hgrm histogram host intrinsic json \
 	latency line lines load markdown mqueue nng output packet party pipeline \
-	placement plan plot plumbing port posix_sem remarks result roles rounds \
+	placement plan plot plumbing port posix_sem remarks result roles rounds rpc \
 	scratch sem settings slots stream table throughput transports \
 	uncontended zmq \
 	# EOL
@@ -313,8 +313,8 @@ demo: ## install what is missing to build, and run a pipeline over a real file
 	@tests/demo.sh '$(abspath $(BUILD))'
 
 # Under two minutes: 5 runs each of what is in the README.
-BENCH_MODES = latency throughput fanout pipeline
-BENCH_OPTIONS = --sizes=64,1K,64K --duration=60ms --warmup=20ms --runs=5
+BENCH_MODES = latency throughput fanout rpc pipeline
+BENCH_OPTIONS = --sizes=64,1K,64K --clients=1,16 --duration=60ms --warmup=20ms --runs=5
 REPORT = $(BUILD)/bench/report
 
 bench: ## install what it compares with, then measure; build/bench/report.*

@@ -39,6 +39,7 @@ struct config {
 
 enum option {
 	BATCH,
+	CLIENTS,
 	COMPARE,
 	CONSUMERS,
 	COUNT,
@@ -72,6 +73,7 @@ static const struct tool_option options[] = {
 	{BATCH, 'B', "batch", "LIST", "messages a call (1,128)"},
 	{COUNT, 'c', "count", "N", "messages a run"},
 	{CONSUMERS, 'C', "consumers", "N", "processes that receive"},
+	{CLIENTS, 0, "clients", "LIST", "processes that call (1,4,16)"},
 	{COMPARE, 0, "compare", NULL, "compare two reports of --json"},
 	{DURATION, 'D', "duration", "DUR", "time a run (200ms)"},
 	{DELAY, 0, "delay", "DUR",
@@ -106,6 +108,8 @@ static void help_more(FILE *out)
 	      "  fanout      one producer to -C consumers (2), each message "
 	      "to one of\n"
 	      "              them; then -P producers (as many as consumers)\n"
+	      "  rpc         --clients (1, 4 and 16) call one server, and "
+	      "are answered\n"
 	      "  pipeline    mmsock-send, mmsock-recv and mmsock-cat against "
 	      "others\n"
 	      "  uncontended a semaphore's wait and post, in one process\n",
@@ -207,6 +211,9 @@ static void take(const struct tool_seen *seen, void *context)
 	switch ((enum option)seen->id) {
 	case BATCH:
 		settings_take_batches(settings, seen->argument);
+		break;
+	case CLIENTS:
+		settings_take_clients(settings, seen->argument);
 		break;
 	case CONSUMERS:
 		settings->consumers =

@@ -246,6 +246,8 @@ static json_t *cell_json(const struct bench_report *report,
 	set(json, "size", whole(cell->size));
 	set(json, "producers", whole(cell->producers));
 	set(json, "consumers", whole(cell->consumers));
+	set(json, "clients",
+	    known(cell->mode == BENCH_RPC, whole(cell->producers)));
 	set(json, "batch", whole(cell->batch));
 	set(json, "rate", known(cell->rate > 0, json_real(cell->rate)));
 	set(json, "missing", cell->missing ? text(cell->missing) : json_null());

@@ -27,18 +27,6 @@ static void send_one(struct party *party)
 	party_send(party, 1);
 }
 
-static uint64_t receive_one(struct party *party)
-{
-	bool end;
-
-	while (party_receive(party, &end) == 0) {
-		if (end)
-			role_fail(party->role, -EPROTO,
-				  "the other side left early");
-	}
-	return party_word(party, 0);
-}
-
 /* The same for a bare line, all of it inline. */
 static inline void put_line(struct party *party)
 {
@@ -125,7 +113,7 @@ static void ask(struct party *party)
 
 	prepare(party, number, 0);
 	send_one(party);
-	expect(party, receive_one(party), number);
+	expect(party, party_receive_one(party), number);
 	prepare(party, ++number, 0);
 	send_one(party);
 	prepare(party, number + 1, 0);
@@ -133,9 +121,10 @@ static void ask(struct party *party)
 	if (line_is(party->job->transport))
 		ask_in_turn(party, &timer, &number, put_line, get_line);
 	else
-		ask_in_turn(party, &timer, &number, send_one, receive_one);
+		ask_in_turn(party, &timer, &number, send_one,
+			    party_receive_one);
 	party->role->finding->cpu_seconds = clock_cpu_seconds() - timer.cpu;
-	expect(party, receive_one(party), number);
+	expect(party, party_receive_one(party), number);
 	prepare(party, ++number, MESSAGE_LAST);
 	send_one(party);
 }
@@ -169,7 +158,7 @@ static void answer(struct party *party)
 	if (line_is(party->job->transport))
 		answer_in_turn(party, &cpu, put_line, get_line);
 	else
-		answer_in_turn(party, &cpu, send_one, receive_one);
+		answer_in_turn(party, &cpu, send_one, party_receive_one);
 	party->role->finding->cpu_seconds = clock_cpu_seconds() - cpu;
 }
 
@@ -225,7 +214,7 @@ static void receive_at_rate(struct party *party)
 	uint64_t number = 0, word;
 	double cpu = 0;
 
-	while (!((word = receive_one(party)) & MESSAGE_LAST)) {
+	while (!((word = party_receive_one(party)) & MESSAGE_LAST)) {
 		uint64_t now = clock_ticks(clock);
 
 		expect(party, word, ++number);

@@ -107,17 +107,10 @@ static struct unit_text p50_range_text(const struct line *line)
 	return range_of(line, BENCH_P50, unit_time);
 }
 
-static struct unit_text base_text(const struct line *line)
+struct unit_text line_ratio(struct bench_figure ratio)
 {
-	const struct bench_cell *base = bench_base(line->report, line->cell);
-	struct bench_figure ratio = {.count = 0};
 	struct unit_text text;
 
-	if (base == line->cell)
-		return unit_ratio(1);
-	if (base)
-		ratio = bench_ratio(line->cell, base, bench_main_quantity(base),
-				    line->place);
 	if (!ratio.count)
 		return words("-");
 	if (ratio.count == 1)
@@ -126,6 +119,19 @@ static struct unit_text base_text(const struct line *line)
 		       unit_ratio(ratio.median).text,
 		       unit_ratio(ratio.min).text, unit_ratio(ratio.max).text);
 	return text;
+}
+
+static struct unit_text base_text(const struct line *line)
+{
+	const struct bench_cell *base = bench_base(line->report, line->cell);
+	struct bench_figure ratio = {.count = 0};
+
+	if (base == line->cell)
+		return unit_ratio(1);
+	if (base)
+		ratio = bench_ratio(line->cell, base, bench_main_quantity(base),
+				    line->place);
+	return line_ratio(ratio);
 }
 
 #define FLAG(name) offsetof(struct lines, name)
@@ -238,7 +244,7 @@ static void look_at(struct lines *lines, const struct line *line)
 	lines->has_bytes |= cell->mode != BENCH_LATENCY && cell->size > 0;
 	lines->has_size |= cell->size > 0;
 	lines->has_memory |= figure(line, BENCH_MEMORY).count > 0;
-	lines->has_share |= cell->consumers > 1;
+	lines->has_share |= bench_sharers(cell) > 1;
 	lines->has_base |= base && base != cell && base->run_count;
 	lines->has_places |=
 		strcmp(line_place(line), line_place(&lines->list[0])) != 0;
@@ -270,7 +276,10 @@ static void print_mode(FILE *out, const struct bench_cell *cell)
 
 static void print_people(FILE *out, const struct bench_cell *cell)
 {
-	if (cell->producers > 1 || cell->consumers > 1)
+	if (cell->mode == BENCH_RPC)
+		(void)fprintf(out, ", %u client%s", cell->producers,
+			      &"s"[cell->producers == 1]);
+	else if (cell->producers > 1 || cell->consumers > 1)
 		(void)fprintf(out, ", %u producer%s, %u consumer%s",
 			      cell->producers, &"s"[cell->producers == 1],
 			      cell -> consumers, &"s"[cell->consumers == 1]);

@@ -66,6 +66,9 @@ bool lines_show(const struct lines *lines, const struct line_column *column);
 struct unit_text line_text(const struct line *line,
 			   const struct line_column *column);
 
+/* line_ratio - its median, and the range if there are several */
+struct unit_text line_ratio(struct bench_figure ratio);
+
 /* line_place - the word for where its runs were, if they were all there */
 const char *line_place(const struct line *line);
 

@@ -3,7 +3,7 @@
  * nng.c - NNG over ipc, where its library was there at build time
  *
  * A pair of sockets for round trips, push and pull for streams: each producer
- * listens, each consumer connects to all of them.
+ * listens, each consumer connects to all of them.  Request and reply for calls.
  */
 #include "transport.h"
 
@@ -17,6 +17,8 @@
 #include <nng/protocol/pair0/pair.h>
 #include <nng/protocol/pipeline0/pull.h>
 #include <nng/protocol/pipeline0/push.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/protocol/reqrep0/req.h>
 
 static int make(const struct shape *shape, void **ret_channel)
 {
@@ -94,6 +96,36 @@ static int attach(struct link *link)
 	return errno_of(r);
 }
 
+static int open_caller(const struct link *link, nng_socket *socket)
+{
+	char address[sizeof(struct sockaddr_un) + 16];
+	int r = link->producer ? nng_req0_open(socket) : nng_rep0_open(socket);
+
+	if (r == 0)
+		r = nng_socket_set_size(*socket, NNG_OPT_RECVMAXSZ, 0);
+	if (r != 0)
+		return r;
+	(void)snprintf(address, sizeof(address), "ipc://%s/nng.calls",
+		       link->shape->dir);
+	return link->producer ? nng_dial(*socket, address, NULL, 0)
+			      : nng_listen(*socket, address, NULL, 0);
+}
+
+/* The server listens; who calls waits for his reply. */
+static int attach_calls(struct link *link)
+{
+	nng_socket *socket = calloc(1, sizeof(*socket));
+	int r;
+
+	if (!socket)
+		return -ENOMEM;
+	link->own = socket;
+	r = open_caller(link, socket);
+	if (r != 0)
+		detach(link);
+	return errno_of(r);
+}
+
 /* Without NNG_FLAG_ALLOC the bytes are copied and only looked at. */
 static int put(struct link *link, const char *messages, size_t count)
 {
@@ -127,11 +159,23 @@ static ssize_t receive(struct link *link, struct iovec *messages)
 
 const struct transport transport_nng = {
 	.name = "nng",
-	.help = "NNG, ipc: pair, push and pull",
+	.help = "NNG, ipc: pair, push and pull, req and rep",
 	.can = TRANSPORT_ANSWER | TRANSPORT_STREAM | TRANSPORT_MANY,
 	.make = make,
 	.drop = drop,
 	.attach = attach,
+	.detach = detach,
+	.send = put,
+	.receive = receive,
+	.calls = &transport_nng_calls,
+};
+
+const struct transport transport_nng_calls = {
+	.name = "nng",
+	.can = TRANSPORT_ANSWER | TRANSPORT_MANY,
+	.make = make,
+	.drop = drop,
+	.attach = attach_calls,
 	.detach = detach,
 	.send = put,
 	.receive = receive,
@@ -150,6 +194,7 @@ const struct transport transport_nng = {
 	.help = "NNG (not built in)",
 	.can = TRANSPORT_ANSWER | TRANSPORT_STREAM | TRANSPORT_MANY,
 	.check = not_here,
+	.calls = &transport_nng,
 };
 
 #endif

@@ -102,4 +102,5 @@ const struct transport transport_seqpacket = {
 	.detach = descriptors_detach,
 	.send = put,
 	.receive = receive,
+	.calls = &transport_seqpacket_calls,
 };

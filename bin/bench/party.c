@@ -117,6 +117,15 @@ void job_collect(struct bench *bench, const struct cast *cast,
 	}
 }
 
+void job_share(struct bench_run *run, bool first, uint64_t messages)
+{
+	if (first || messages < run->least)
+		run->least = messages;
+	if (messages > run->most)
+		run->most = messages;
+	run->messages += messages;
+}
+
 /* Every page is touched here, and not where it is timed. */
 static void *touched(struct party *party, size_t size)
 {
@@ -144,8 +153,7 @@ void party_join(struct party *party)
 	party->messages = touched(party, bytes);
 	party->received =
 		touched(party, shape->batch * sizeof(*party->received));
-	if (!role->producer)
-		role_await_producers(role);
+	role_await_turn(role);
 	r = link->transport->attach(link);
 	if (r < 0)
 		role_fail(role, r, "attaching");

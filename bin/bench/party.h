@@ -115,4 +115,17 @@ static inline uint64_t party_word(struct party *party, size_t index)
 	return word;
 }
 
+/* party_receive_one - the word of the next message, whenever it comes */
+static inline uint64_t party_receive_one(struct party *party)
+{
+	bool end;
+
+	while (party_receive(party, &end) == 0) {
+		if (end)
+			role_fail(party->role, -EPROTO,
+				  "the other side left early");
+	}
+	return party_word(party, 0);
+}
+
 #endif

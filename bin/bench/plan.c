@@ -15,6 +15,9 @@
 /* In throughput, unless -B says otherwise. */
 static const unsigned default_batches[] = {1, 128};
 
+/* In rpc, unless --clients says otherwise. */
+static const unsigned default_clients[] = {1, 4, 16};
+
 /* What is being planned. */
 struct draft {
 	struct plan *plan;
@@ -145,10 +148,14 @@ static bool is_batch_sensible(const struct draft *draft,
 static void add_transports(struct draft *draft, unsigned can)
 {
 	for (size_t i = 0; i < transport_count; i++) {
-		if (is_wanted(draft, transports[i]) &&
-		    (transports[i]->can & can) == can &&
-		    is_batch_sensible(draft, transports[i]))
-			add_transport(draft, transports[i]);
+		const struct transport *transport = transports[i];
+
+		if (draft->mode == BENCH_RPC)
+			transport = transport->calls;
+		if (transport && is_wanted(draft, transport) &&
+		    (transport->can & can) == can &&
+		    is_batch_sensible(draft, transport))
+			add_transport(draft, transport);
 	}
 }
 
@@ -207,6 +214,29 @@ static void plan_fanout(struct draft *draft)
 	plan_streams(draft, 1, consumers);
 	if (producers > 1)
 		plan_streams(draft, producers, consumers);
+}
+
+/* In a cell the clients are the producers, and the server is the consumer. */
+static void plan_rpc(struct draft *draft)
+{
+	const struct settings *settings = draft->settings;
+	const unsigned *clients = settings->clients;
+	size_t count = settings->clients_count;
+
+	if (count == 0) {
+		clients = default_clients;
+		count = ARRAY_SIZE(default_clients);
+	}
+	draft->shape.consumers = 1;
+	draft->shape.batch = 1;
+	draft->shape.answers = true;
+	for (size_t i = 0; i < settings->size_count; i++) {
+		for (size_t j = 0; j < count; j++) {
+			draft->shape.size = settings->sizes[i];
+			draft->shape.producers = clients[j];
+			add_transports(draft, TRANSPORT_ANSWER);
+		}
+	}
 }
 
 static void plan_uncontended(struct draft *draft)
@@ -345,6 +375,9 @@ void plan_make(struct plan *plan, const struct settings *settings,
 	draft.mode = BENCH_FANOUT;
 	if (settings->modes[BENCH_FANOUT])
 		plan_fanout(&draft);
+	draft.mode = BENCH_RPC;
+	if (settings->modes[BENCH_RPC])
+		plan_rpc(&draft);
 	draft.mode = BENCH_PIPELINE;
 	if (settings->modes[BENCH_PIPELINE])
 		plan_pipelines(&draft);

@@ -305,7 +305,10 @@ static void describe_rates(struct chart *chart, const struct choice *choice)
 
 	if (!out)
 		return;
-	if (like->mode == BENCH_FANOUT)
+	if (like->mode == BENCH_RPC)
+		(void)fprintf(out, "%u client%s, ", like->producers,
+			      &"s"[like->producers == 1]);
+	else if (like->mode == BENCH_FANOUT)
 		(void)fprintf(out, "%u to %u, ", like->producers,
 			      like->consumers);
 	if (like->batch > 1)
@@ -320,13 +323,16 @@ static void describe_rates(struct chart *chart, const struct choice *choice)
 static bool make_rates(struct chart *chart, const struct bench_report *report,
 		       const struct bench_cell *like)
 {
+	static const char *const titles[BENCH_MODES] = {
+		[BENCH_THROUGHPUT] = "Throughput",
+		[BENCH_FANOUT] = "Throughput, several receivers",
+		[BENCH_RPC] = "Throughput of calls",
+	};
 	struct choice choice = {.like = like};
 
 	choice.place = place_for(report, &choice);
 	*chart = (struct chart){
-		.title = like->mode == BENCH_FANOUT
-				 ? "Throughput, several receivers"
-				 : "Throughput",
+		.title = titles[like->mode],
 		.x_title = "size of a message",
 		.unit = unit_bytes,
 		.has_marks = true,
@@ -391,10 +397,8 @@ static size_t make_charts(struct chart *charts,
 	enum bench_mode mode = BENCH_THROUGHPUT;
 	const struct bench_cell *like = find_rate(report, mode, 0);
 
-	if (!like) {
-		mode = BENCH_FANOUT;
-		like = find_rate(report, mode, 0);
-	}
+	while (!like && mode < BENCH_RPC)
+		like = find_rate(report, ++mode, 0);
 	while (like && count < CHARTS_MAX) {
 		count += make_rates(&charts[count], report, like);
 		like = find_rate(report, mode, like->batch);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * port.c - the port, by the public functions and with the defaults of the
- * library: one call a message, or runs
+ * library: one call a message, or runs; and a service
  *
  * Both sides touch the whole ring when they attach, as programs do that live
  * long.  The name lasts as long as the run, in a directory of our own.
@@ -21,6 +21,9 @@
 /* A message in a run takes its length and this at most. */
 #define RECORD_OVERHEAD 16
 
+/* What a service's replies may have if nothing is said. */
+#define REPLY_BYTES 65536
+
 struct own {
 	struct mmsock *in;
 	struct mmsock *out;
@@ -28,14 +31,18 @@ struct own {
 	struct iovec *vector;   /* of a run that is sent */
 };
 
-static int create(const struct shape *shape, const char *name)
+/* The number of clients and the size of a reply are those of a service. */
+static int create(const struct shape *shape, const char *name, unsigned type)
 {
 	struct mmsock_options options = MMSOCK_OPTIONS_INIT;
 	int r;
 
 	options.dir = shape->dir;
 	options.mode = MMSOCK_CREATE_NEW_EXCLUSIVE;
+	options.type = type;
 	options.ring_bytes = shape->ring_bytes;
+	options.clients = shape->producers;
+	options.reply_bytes = shape->size > REPLY_BYTES ? shape->size : 0;
 	r = mmsock_create(name, &options);
 	return r < 0 ? r : 0;
 }
@@ -49,11 +56,11 @@ static void unmake(const struct shape *shape)
 
 static int make(const struct shape *shape, void **ret_channel)
 {
-	int r = create(shape, THERE);
+	int r = create(shape, THERE, MMSOCK_QUEUE);
 
 	*ret_channel = NULL;
 	if (r == 0 && shape->answers)
-		r = create(shape, BACK);
+		r = create(shape, BACK, MMSOCK_QUEUE);
 	if (r < 0)
 		unmake(shape);
 	return r;
@@ -163,27 +170,31 @@ static ssize_t receive_run(struct link *link, struct iovec *messages)
 	return (ssize_t)mmsock_run_nextv(own->run, messages, batch);
 }
 
-static ssize_t receive(struct link *link, struct iovec *messages)
+static ssize_t hand_out(const struct link *link, ssize_t got,
+			struct iovec *messages)
 {
-	const struct own *own = link->own;
-	ssize_t got;
-
-	if (own->run)
-		return receive_run(link, messages);
-	got = mmsock_recv(own->in, link->buffer, link->shape->size,
-			  MMSOCK_FOREVER);
 	if (got < 0)
 		return got == -ENODATA ? 0 : got;
 	messages[0] = (struct iovec){link->buffer, (size_t)got};
 	return 1;
 }
 
-/* A port is made and looked at: there may be no room, or no such large ring. */
-static bool check(const struct shape *shape, struct reason *ret_reason)
+static ssize_t receive(struct link *link, struct iovec *messages)
+{
+	const struct own *own = link->own;
+
+	if (own->run)
+		return receive_run(link, messages);
+	return hand_out(link,
+			mmsock_recv(own->in, link->buffer, link->shape->size,
+				    MMSOCK_FOREVER),
+			messages);
+}
+
+/* What was made is looked at: there may be no room, or no such large ring. */
+static bool look_at(const struct shape *shape, int r, struct reason *ret_reason)
 {
 	struct mmsock_info info = {.size = sizeof(info)};
-	void *channel;
-	int r = make(shape, &channel);
 
 	if (r == 0)
 		r = mmsock_inspect(THERE, shape->dir, &info);
@@ -197,9 +208,16 @@ static bool check(const struct shape *shape, struct reason *ret_reason)
 	return r == 0 && shape->size <= info.max_message;
 }
 
+static bool check(const struct shape *shape, struct reason *ret_reason)
+{
+	void *channel;
+
+	return look_at(shape, make(shape, &channel), ret_reason);
+}
+
 const struct transport transport_port = {
 	.name = "port",
-	.help = "mmsock_send(3) and mmsock_recv(3); runs with -B",
+	.help = "mmsock_send(3) and mmsock_recv(3); runs with -B; mmsock_call(3)",
 	.can = TRANSPORT_ANSWER | TRANSPORT_STREAM | TRANSPORT_MANY |
 	       TRANSPORT_BATCH,
 	.ends = true,
@@ -211,4 +229,93 @@ const struct transport transport_port = {
 	.detach = detach,
 	.send = put,
 	.receive = receive,
+	.calls = &transport_port_calls,
+};
+
+/* The service: its server replies to a request before it takes the next. */
+struct service {
+	struct mmsock *handle;
+	struct mmsock_request request;
+};
+
+static int make_service(const struct shape *shape, void **ret_channel)
+{
+	*ret_channel = NULL;
+	return create(shape, THERE, MMSOCK_RPC);
+}
+
+static bool check_service(const struct shape *shape, struct reason *ret_reason)
+{
+	void *channel;
+
+	return look_at(shape, make_service(shape, &channel), ret_reason);
+}
+
+static void detach_service(struct link *link)
+{
+	struct service *service = link->own;
+
+	mmsock_close(service->handle);
+	free(service);
+}
+
+static int attach_service(struct link *link)
+{
+	unsigned role = link->producer ? MMSOCK_CLIENT : MMSOCK_SERVER;
+	struct service *service = calloc(1, sizeof(*service));
+	int r;
+
+	if (!service)
+		return -ENOMEM;
+	link->own = service;
+	r = attach_to(link->shape, THERE, role, &service->handle);
+	if (r < 0)
+		detach_service(link);
+	return r;
+}
+
+static ssize_t call(struct link *link, const char *request,
+		    struct iovec *ret_reply)
+{
+	const struct service *service = link->own;
+	size_t size = link->shape->size;
+
+	return hand_out(link,
+			mmsock_call(service->handle, request, size,
+				    link->buffer, size, MMSOCK_FOREVER),
+			ret_reply);
+}
+
+static ssize_t take_request(struct link *link, struct iovec *messages)
+{
+	struct service *service = link->own;
+
+	return hand_out(link,
+			mmsock_serve_recv(service->handle, link->buffer,
+					  link->shape->size, &service->request,
+					  MMSOCK_FOREVER),
+			messages);
+}
+
+static int reply(struct link *link, const char *messages, size_t count)
+{
+	const struct service *service = link->own;
+
+	(void)count;
+	return mmsock_reply(service->handle, &service->request, messages,
+			    link->shape->size, MMSOCK_FOREVER);
+}
+
+const struct transport transport_port_calls = {
+	.name = "port",
+	.can = TRANSPORT_ANSWER | TRANSPORT_MANY,
+	.check = check_service,
+	.make = make_service,
+	.drop = drop,
+	.unmake = unmake,
+	.attach = attach_service,
+	.detach = detach_service,
+	.send = reply,
+	.receive = take_request,
+	.call = call,
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "lines.h"
 #include "result.h"
 
 void remarks_machine(FILE *out, const struct bench_report *report)
@@ -24,6 +25,44 @@ void remarks_machine(FILE *out, const struct bench_report *report)
 	else
 		(void)fprintf(out, "; producers on CPU %d, consumers on CPU %d",
 			      report->cpu[0], report->cpu[1]);
+}
+
+static const struct bench_cell *find_port(const struct bench_report *report,
+					  enum bench_mode mode, uint64_t size)
+{
+	for (size_t i = 0; i < report->cell_count; i++) {
+		const struct bench_cell *cell = report->cells[i];
+
+		if (cell->mode == mode && cell->size == size &&
+		    cell->producers == 1 && !(cell->rate > 0) &&
+		    !strcmp(cell->transport, "port"))
+			return cell;
+	}
+	return NULL;
+}
+
+/* One client's call beside a round trip, and more clients beside that one. */
+static void remark_calls(FILE *out, const struct bench_report *report,
+			 const struct bench_cell *cell, const char *bullet)
+{
+	bool alone = cell->producers == 1;
+	const struct bench_cell *base = find_port(
+		report, alone ? BENCH_LATENCY : BENCH_RPC, cell->size);
+	struct bench_figure ratio = {.count = 0};
+
+	if (base)
+		ratio = bench_ratio(cell, base,
+				    alone ? BENCH_P50 : BENCH_MESSAGES_PER_S,
+				    BENCH_UNKNOWN);
+	if (!ratio.count)
+		return;
+	(void)fprintf(out, "%sport, %s: ", bullet, unit_size(cell->size).text);
+	if (alone)
+		(void)fprintf(out, "a call takes %s of a round trip\n",
+			      line_ratio(ratio).text);
+	else
+		(void)fprintf(out, "%u clients make %s of the calls of one\n",
+			      cell->producers, line_ratio(ratio).text);
 }
 
 /* Do all cells of that transport lack the same? */
@@ -95,6 +134,10 @@ static void remark_mixed(FILE *out, const struct bench_report *report,
 void remarks_write(FILE *out, const struct bench_report *report,
 		   const char *bullet)
 {
+	for (size_t i = 0; i < report->cell_count; i++)
+		if (report->cells[i]->mode == BENCH_RPC &&
+		    !strcmp(report->cells[i]->transport, "port"))
+			remark_calls(out, report, report->cells[i], bullet);
 	for (size_t i = 0; i < report->cell_count; i++)
 		if (report->cells[i]->missing)
 			remark_missing(out, report, i, bullet);

@@ -15,8 +15,8 @@ struct bench_report;
 void remarks_machine(FILE *out, const struct bench_report *report);
 
 /*
- * remarks_write - what was not measured and why, and which runs are in no line;
- * a remark a line, with @bullet before each
+ * remarks_write - how calls compare with round trips, what was not measured and
+ * why, and which runs are in no line; a remark a line, with @bullet before each
  */
 void remarks_write(FILE *out, const struct bench_report *report,
 		   const char *bullet);

@@ -16,7 +16,7 @@
 #include "format.h"
 
 const char *const bench_mode_names[BENCH_MODES] = {
-	"latency", "throughput", "fanout", "pipeline", "uncontended"};
+	"latency", "throughput", "fanout", "rpc", "pipeline", "uncontended"};
 const char *const bench_placement_names[] = {"unknown", "near", "far", "mixed"};
 
 /* The values of a figure; no more than one a run. */
@@ -122,6 +122,11 @@ static double value_of(const struct bench_run *run, enum bench_quantity wanted)
 	return NAN;
 }
 
+unsigned bench_sharers(const struct bench_cell *cell)
+{
+	return cell->mode == BENCH_RPC ? cell->producers : cell->consumers;
+}
+
 static bool is_at(const struct bench_run *run, enum bench_placement placement)
 {
 	return placement == BENCH_UNKNOWN || run->placement == placement;
@@ -140,7 +145,7 @@ struct bench_figure bench_figure(const struct bench_cell *cell,
 	struct sample sample = {.count = 0};
 
 	/* Alone one shares with nobody. */
-	if (quantity == BENCH_SHARE && cell->consumers < 2)
+	if (quantity == BENCH_SHARE && bench_sharers(cell) < 2)
 		return figure_of(&sample);
 	for (unsigned i = 0; i < cell->run_count; i++)
 		if (is_at(&cell->runs[i], placement))

@@ -24,6 +24,7 @@ enum bench_mode {
 	BENCH_LATENCY,
 	BENCH_THROUGHPUT,
 	BENCH_FANOUT,
+	BENCH_RPC,
 	BENCH_PIPELINE,
 	BENCH_UNCONTENDED
 };
@@ -55,7 +56,7 @@ struct bench_run {
 	 * transport added to it; in a pipeline all it has.
 	 */
 	uint64_t memory;
-	uint64_t least; /* messages of the consumer that got the fewest */
+	uint64_t least; /* messages of the sharer who got the fewest */
 	uint64_t most;  /* ... the most */
 	/* Percentiles in ns, where the mode has latencies; else count is 0. */
 	uint64_t latency_count;
@@ -72,10 +73,10 @@ struct bench_cell {
 	 * NULL in other modes.
 	 */
 	const char *task;
-	uint64_t size; /* bytes a message; 0: there are none */
-	unsigned producers;
-	unsigned consumers;
-	unsigned batch; /* messages a call */
+	uint64_t size;      /* bytes a message; 0: there are none */
+	unsigned producers; /* in rpc, the clients, and their server is ... */
+	unsigned consumers; /* ... the only one */
+	unsigned batch;     /* messages a call */
 	/*
 	 * Messages a second; 0: as fast as it goes.  Latencies are round trips
 	 * without a rate; with one they are one way, from when the message
@@ -142,11 +143,14 @@ enum bench_quantity {
 	BENCH_BYTES_PER_S,
 	BENCH_CPU_NS, /* CPU time a message */
 	BENCH_MEMORY,
-	BENCH_SHARE /* of the least served consumer in the most served one's */
+	BENCH_SHARE /* of the least served sharer in the most served one's */
 };
 
 extern const char *const bench_mode_names[];      /* by enum bench_mode */
 extern const char *const bench_placement_names[]; /* by enum bench_placement */
+
+/* bench_sharers - how many share the messages: consumers, in rpc the clients */
+unsigned bench_sharers(const struct bench_cell *cell);
 
 /* bench_main_quantity - what a cell is about: P50, or messages a second */
 enum bench_quantity bench_main_quantity(const struct bench_cell *cell);

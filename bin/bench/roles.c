@@ -73,6 +73,7 @@ static void reset_stage(struct stage *stage, unsigned count)
 	atomic_store(&stage->sent, 0);
 	atomic_store(&stage->received, 0);
 	atomic_store(&stage->failed, 0);
+	atomic_store(&stage->start, 0);
 	for (unsigned i = 0; i < count; i++) {
 		struct finding *finding = &stage->findings[i];
 
@@ -150,6 +151,7 @@ noreturn static void play(struct stage *stage, const struct cast *cast,
 	struct role role = {
 		.index = producer ? number : number - cast->producers,
 		.producer = producer,
+		.second = producer == cast->consumers_first,
 		.producers = cast->producers,
 		.consumers = cast->consumers,
 		.stage = stage,
@@ -277,15 +279,26 @@ static unsigned number_of(const struct role *role)
 	return role->producer ? role->index : role->producers + role->index;
 }
 
-void role_await_producers(const struct role *role)
+void role_await_turn(const struct role *role)
 {
-	await(&role->stage->ready, role->producers);
+	if (role->second)
+		await(&role->stage->ready,
+		      role->producer ? role->consumers : role->producers);
 }
 
 void role_ready(struct role *role)
 {
 	raise_word(&role->stage->ready);
 	await(&role->stage->go, 1);
+}
+
+uint64_t role_start(const struct role *role, uint64_t now)
+{
+	uint64_t start = 0;
+
+	if (atomic_compare_exchange_strong(&role->stage->start, &start, now))
+		return now;
+	return start;
 }
 
 /* The first failure is the cause of the others. */
@@ -320,6 +333,11 @@ static uint64_t sum_of(struct stage *stage, unsigned from, unsigned count)
 bool role_all_sent(const struct role *role)
 {
 	return atomic_load(&role->stage->sent) >= role->producers;
+}
+
+void role_await_sent(const struct role *role)
+{
+	await(&role->stage->sent, role->producers);
 }
 
 bool role_drained(struct role *role, uint64_t messages)

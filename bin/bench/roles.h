@@ -46,6 +46,7 @@ struct stage {
 	_Atomic uint32_t sent;     /* producers that have sent all */
 	_Atomic uint32_t received; /* consumers that have received all */
 	_Atomic uint32_t failed;
+	_Atomic uint64_t start; /* clock ticks, for role_start() */
 	_Atomic uint64_t progress[ROLES_MAX]; /* messages, for role_drained() */
 	struct finding findings[ROLES_MAX];
 };
@@ -53,6 +54,7 @@ struct stage {
 struct role {
 	unsigned index; /* among those of its kind */
 	bool producer;
+	bool second;        /* attaches when all of the other kind have */
 	unsigned producers; /* how many there are of each kind */
 	unsigned consumers;
 	struct stage *stage;
@@ -64,7 +66,8 @@ struct role {
 struct cast {
 	unsigned producers;
 	unsigned consumers;
-	int cpu[2]; /* of producers and consumers; or ROLES_ANY_CPU */
+	bool consumers_first; /* to attach; else the producers are */
+	int cpu[2];           /* of producers and consumers; or ROLES_ANY_CPU */
 	void (*work)(struct role *role, void *context);
 	void *context;
 	/* Called in the parent when all are at the barrier; may be NULL. */
@@ -90,11 +93,14 @@ struct finding *roles_finding(struct stage *stage, const struct cast *cast,
 /*
  * For the work of a role
  *
- * Consumers call role_await_producers() before they attach, and all call
- * role_ready() when they have, which returns when all are ready.
+ * All call role_await_turn() before they attach, which makes one kind wait for
+ * the other, and role_ready() when they have, which returns when all are ready.
  */
-void role_await_producers(const struct role *role);
+void role_await_turn(const struct role *role);
 void role_ready(struct role *role);
+
+/* role_start - when the first that asked had begun, whose @now that is */
+uint64_t role_start(const struct role *role, uint64_t now);
 
 /* role_fail - the role cannot go on; @error is a negative errno */
 noreturn void role_fail(struct role *role, int error, const char *text);
@@ -112,6 +118,7 @@ void role_memory(struct role *role);
  */
 void role_sent(struct role *role, uint64_t messages);
 bool role_all_sent(const struct role *role);
+void role_await_sent(const struct role *role);
 bool role_drained(struct role *role, uint64_t messages);
 void role_received(const struct role *role);
 void role_await_consumers(const struct role *role);

@@ -83,6 +83,8 @@ static int measure(struct bench *bench, const struct job *job,
 		return intrinsic_run(bench, job, run);
 	if (job->cell->mode == BENCH_LATENCY)
 		return latency_run(bench, job, run);
+	if (job->cell->mode == BENCH_RPC)
+		return rpc_run(bench, job, run);
 	if (job->cell->mode == BENCH_UNCONTENDED)
 		return uncontended_run(bench, job, run);
 	return throughput_run(bench, job, run);

@@ -113,6 +113,13 @@ void settings_take_batches(struct settings *settings, const char *list)
 			     settings->batches, SETTINGS_BATCHES_MAX);
 }
 
+void settings_take_clients(struct settings *settings, const char *list)
+{
+	settings->clients_count =
+		take_numbers(settings, list, "clients", ROLES_MAX - 1,
+			     settings->clients, SETTINGS_CLIENTS_MAX);
+}
+
 void settings_take_mode(struct settings *settings, const char *name)
 {
 	for (size_t i = 0; i < BENCH_MODES; i++) {
@@ -122,7 +129,7 @@ void settings_take_mode(struct settings *settings, const char *name)
 		}
 	}
 	tool_usage(settings->tool,
-		   "no mode '%s'; there are: latency throughput fanout "
+		   "no mode '%s'; there are: latency throughput fanout rpc "
 		   "pipeline uncontended",
 		   name);
 }
@@ -217,11 +224,13 @@ static void check_modes(const struct settings *settings)
 	const struct tool *tool = settings->tool;
 	const bool *modes = settings->modes;
 	bool streams = modes[BENCH_THROUGHPUT] || modes[BENCH_FANOUT];
-	bool messages = streams || modes[BENCH_LATENCY];
+	bool messages = streams || modes[BENCH_LATENCY] || modes[BENCH_RPC];
 	bool uncontended = modes[BENCH_UNCONTENDED];
 
-	check_latency(settings,
-		      streams || uncontended || modes[BENCH_PIPELINE]);
+	check_latency(settings, streams || uncontended || modes[BENCH_RPC] ||
+					modes[BENCH_PIPELINE]);
+	if (settings->clients_count && !modes[BENCH_RPC])
+		tool_usage(tool, "--clients is for rpc");
 	if ((settings->producers || settings->consumers) && !streams)
 		tool_usage(tool, "--producers and --consumers are for "
 				 "throughput and fanout");
@@ -232,7 +241,7 @@ static void check_modes(const struct settings *settings)
 				 "--count)");
 	if ((settings->delay_ns || settings->size_count) && !messages)
 		tool_usage(tool, "--delay and --sizes are for latency, "
-				 "throughput and fanout");
+				 "throughput, fanout and rpc");
 }
 
 static void check_sizes(const struct settings *settings)

@@ -21,6 +21,7 @@ struct tool;
 
 #define SETTINGS_SIZES_MAX   16
 #define SETTINGS_BATCHES_MAX 8
+#define SETTINGS_CLIENTS_MAX 8
 
 struct settings {
 	const struct tool *tool;
@@ -29,6 +30,8 @@ struct settings {
 	uint64_t sizes[SETTINGS_SIZES_MAX];
 	size_t batch_count;
 	unsigned batches[SETTINGS_BATCHES_MAX];
+	size_t clients_count;
+	unsigned clients[SETTINGS_CLIENTS_MAX];
 	const char *transports; /* as given; NULL: the default ones */
 	uint64_t count;         /* messages a run; 0: by time */
 	int64_t duration_ns;    /* of a run; 0: by count */
@@ -52,6 +55,7 @@ void settings_init(struct settings *settings, const struct tool *tool);
 /* For options that are lists, and for operands; a bad one is a usage error. */
 void settings_take_sizes(struct settings *settings, const char *list);
 void settings_take_batches(struct settings *settings, const char *list);
+void settings_take_clients(struct settings *settings, const char *list);
 void settings_take_mode(struct settings *settings, const char *name);
 
 /* settings_finish - fill in what was not given; refuse what makes no sense */
@@ -89,6 +93,8 @@ int latency_run(struct bench *bench, const struct job *job,
 		struct bench_run *ret_run);
 int intrinsic_run(struct bench *bench, const struct job *job,
 		  struct bench_run *ret_run);
+int rpc_run(struct bench *bench, const struct job *job,
+	    struct bench_run *ret_run);
 int throughput_run(struct bench *bench, const struct job *job,
 		   struct bench_run *ret_run);
 int pipeline_run(struct bench *bench, const struct job *job,
@@ -106,6 +112,12 @@ int job_play(struct bench *bench, const struct job *job,
 /* job_collect - CPU time, memory and latencies of all processes of a run */
 void job_collect(struct bench *bench, const struct cast *cast,
 		 struct bench_run *run);
+
+/*
+ * job_share - so many messages are of one of those who share them; the first of
+ * them begins
+ */
+void job_share(struct bench_run *run, bool first, uint64_t messages);
 
 /* job_fail - notes why; returns @error */
 int job_fail(struct bench *bench, int error, const char *format, ...)

@@ -271,6 +271,7 @@ const struct transport transport_unix = {
 	.detach = descriptors_detach,
 	.send = stream_write,
 	.receive = stream_read,
+	.calls = &transport_unix_calls,
 };
 
 static int listen_on_loopback(struct sockaddr_in *ret_address)
@@ -351,4 +352,5 @@ const struct transport transport_tcp = {
 	.detach = descriptors_detach,
 	.send = stream_write,
 	.receive = stream_read,
+	.calls = &transport_tcp_calls,
 };

@@ -241,7 +241,6 @@ static struct totals add_up(const struct bench *bench, const struct cast *cast,
 		if (finding->first && finding->first < all.start)
 			all.start = finding->first;
 	}
-	run->least = UINT64_MAX;
 	for (unsigned i = 0; i < cast->consumers; i++) {
 		const struct finding *finding =
 			roles_finding(bench->stage, cast, false, i);
@@ -252,11 +251,7 @@ static struct totals add_up(const struct bench *bench, const struct cast *cast,
 			all.first = finding->first;
 		if (finding->last > all.last)
 			all.last = finding->last;
-		run->messages += finding->messages;
-		if (finding->messages < run->least)
-			run->least = finding->messages;
-		if (finding->messages > run->most)
-			run->most = finding->messages;
+		job_share(run, i == 0, finding->messages);
 	}
 	return all;
 }

@@ -89,6 +89,18 @@ struct transport {
 	 */
 	ssize_t (*receive)(struct link *link, struct iovec *messages);
 	/*
+	 * call - send a request and wait for its reply, which is where a message
+	 * that was received would be; NULL: send() and receive()
+	 */
+	ssize_t (*call)(struct link *link, const char *request,
+			struct iovec *ret_reply);
+	/*
+	 * calls - what is used where several clients, the producers, call one
+	 * server, the consumer, who attaches first, and replies with send() to
+	 * whom the last request was from; NULL: there is none
+	 */
+	const struct transport *calls;
+	/*
 	 * pairs - a wait that need not wait and a post, @count times, in one
 	 * process; where it can TRANSPORT_PAIR
 	 */
@@ -100,17 +112,23 @@ extern const struct transport transport_line;
 extern const struct transport transport_line_shared;
 extern const struct transport transport_mqueue;
 extern const struct transport transport_nng;
+extern const struct transport transport_nng_calls;
 extern const struct transport transport_pipe;
 extern const struct transport transport_pipe_buffered;
 extern const struct transport transport_port;
+extern const struct transport transport_port_calls;
 extern const struct transport transport_posix_sem;
 extern const struct transport transport_sem;
 extern const struct transport transport_sem_owned;
 extern const struct transport transport_seqpacket;
+extern const struct transport transport_seqpacket_calls;
 extern const struct transport transport_spin_sem;
 extern const struct transport transport_tcp;
+extern const struct transport transport_tcp_calls;
 extern const struct transport transport_unix;
+extern const struct transport transport_unix_calls;
 extern const struct transport transport_zmq;
+extern const struct transport transport_zmq_calls;
 
 /* All of them, in the order in which they are reported. */
 extern const struct transport *const transports[];

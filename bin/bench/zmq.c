@@ -3,7 +3,7 @@
  * zmq.c - ZeroMQ over ipc, where its library was there at build time
  *
  * A pair of sockets for round trips, push and pull for streams: each producer
- * listens, each consumer connects to all of them.
+ * listens, each consumer connects to all of them.  Request and reply for calls.
  */
 #include "transport.h"
 
@@ -60,30 +60,58 @@ static void detach(struct link *link)
 	free(own);
 }
 
-static int attach(struct link *link)
+static int open_socket(struct link *link, int type)
 {
 	struct own *own = calloc(1, sizeof(*own));
-	int type = link->producer ? ZMQ_PUSH : ZMQ_PULL;
-	int patience = TRANSPORT_PATIENCE_MS;
-	int r = -ENOMEM;
 
 	if (!own)
-		return r;
+		return -ENOMEM;
 	link->own = own;
 	own->context = zmq_ctx_new();
-	if (!own->context)
-		goto fail;
-	own->socket = zmq_socket(own->context,
-				 link->shape->answers ? ZMQ_PAIR : type);
-	if (!own->socket)
-		goto fail;
+	if (own->context)
+		own->socket = zmq_socket(own->context, type);
+	if (own->socket)
+		return 0;
+	detach(link);
+	return -ENOMEM;
+}
+
+static int attach(struct link *link)
+{
+	int type = link->producer ? ZMQ_PUSH : ZMQ_PULL;
+	int patience = TRANSPORT_PATIENCE_MS;
+	const struct own *own;
+	int r = open_socket(link, link->shape->answers ? ZMQ_PAIR : type);
+
+	if (r < 0)
+		return r;
+	own = link->own;
 	if (link->shape->answers || !link->producer)
 		zmq_setsockopt(own->socket, ZMQ_RCVTIMEO, &patience,
 			       sizeof(patience));
 	r = join(link, own);
+	if (r < 0)
+		detach(link);
+	return r;
+}
+
+/* The server listens; who calls waits for his reply, as the library has it. */
+static int attach_calls(struct link *link)
+{
+	char address[sizeof(struct sockaddr_un) + 16];
+	const struct own *own;
+	int r = open_socket(link, link->producer ? ZMQ_REQ : ZMQ_REP);
+
+	if (r < 0)
+		return r;
+	own = link->own;
+	(void)snprintf(address, sizeof(address), "ipc://%s/zmq.calls",
+		       link->shape->dir);
+	r = link->producer ? zmq_connect(own->socket, address)
+			   : zmq_bind(own->socket, address);
 	if (r == 0)
 		return 0;
-fail:
+	r = -errno;
 	detach(link);
 	return r;
 }
@@ -114,11 +142,23 @@ static ssize_t receive(struct link *link, struct iovec *messages)
 
 const struct transport transport_zmq = {
 	.name = "zmq",
-	.help = "ZeroMQ, ipc: pair, push and pull",
+	.help = "ZeroMQ, ipc: pair, push and pull, req and rep",
 	.can = TRANSPORT_ANSWER | TRANSPORT_STREAM | TRANSPORT_MANY,
 	.make = make,
 	.drop = drop,
 	.attach = attach,
+	.detach = detach,
+	.send = put,
+	.receive = receive,
+	.calls = &transport_zmq_calls,
+};
+
+const struct transport transport_zmq_calls = {
+	.name = "zmq",
+	.can = TRANSPORT_ANSWER | TRANSPORT_MANY,
+	.make = make,
+	.drop = drop,
+	.attach = attach_calls,
 	.detach = detach,
 	.send = put,
 	.receive = receive,
@@ -138,6 +178,7 @@ const struct transport transport_zmq = {
 	.help = "ZeroMQ (not built in)",
 	.can = TRANSPORT_ANSWER | TRANSPORT_STREAM | TRANSPORT_MANY,
 	.check = not_here,
+	.calls = &transport_zmq,
 };
 
 #endif

@@ -292,11 +292,59 @@ no_process() {
 	refused mmsock-bench uncontended --transport=spin-sem
 }
 
+@test "rpc: all calls of all clients, through each transport" {
+	local name expected=""
+	for name in nng port seqpacket tcp unix zmq; do
+		[[ $name == @(nng|zmq) ]] && ! built "$name" ||
+			expected+="${expected:+ }$name"
+	done
+	quick rpc -c 100 --clients=1,3 >out
+	is "$(names '.runs != []' out)" "$expected"
+	is "$(jq -c '[.results[].clients] | unique' out)" "[1,3]"
+	all '.mode == "rpc" and .producers == .clients and .consumers == 1' out
+	all '.messages == 100 and .latency_ns.n == 100' out
+	all '.runs[0].bytes == 6400' out
+	all '.runs[0] | [.least_messages, .most_messages] |
+		. == [100, 100] or . == [33, 34]' out
+	all '(.by_placement[0].fair == null) == (.clients == 1)' out
+	quick rpc -c 21 --clients=2,5 -S 8,65537,400K -a 0,0 >out
+	is "$(names '.runs != []' out)" "$expected"
+	all '.messages == 21 and .runs[0].bytes == 21 * .size' out
+	quick rpc -c 2 --clients=3 --transport=port,tcp >out
+	all '.messages == 2 and .runs[0].least_messages == 0' out
+}
+
+@test "rpc: the time that counts is the same for all clients" {
+	quick rpc -D 30ms --warmup=5ms --clients=1,4 --transport=port,unix >out
+	all '.runs[0].seconds | . > 0.0299 and . < 0.0301' out
+	all '.runs[0] | .least_messages <= .most_messages and
+		.most_messages <= .messages' out
+	quick rpc --delay=2ms -c 12 --clients=3 --transport=port,unix >out
+	all '.latency_ns.n == 12 and .latency_ns.min >= 2000000' out
+}
+
+@test "rpc beside latency: what a call takes of a round trip, and 2 clients" {
+	# On one CPU: no run is near or far, so all can be compared.
+	run --separate-stderr -0 t mmsock-bench -q latency rpc --clients=1,2 \
+		-c 20 --warmup=0 --runs=3 --transport=port,unix -a 0,0 \
+		--export-hgrm=r.hgrm --plot=r.svg --export-json=r.json
+	like "$output" $'\nlatency of a round trip, '
+	like "$output" $'\nrpc, 1 client, medians of 3 runs'
+	like "$output" $'\nrpc, 2 clients, medians of 3 runs'
+	like "$output" "port, 64B: a call takes [0-9.]+x .* of a round trip"
+	like "$output" "port, 64B: 2 clients make [0-9.]+x .* the calls of one"
+	is "$(grep -c '^# rpc port 64B producers 2 ' r.hgrm)" 1
+	like "$(<r.svg)" ">Throughput of calls<"
+	run -0 t mmsock-bench --compare r.json r.json
+	like "$output" "rpc 2:1 .* unix .* same"
+}
+
 @test "a size that a transport does not take is missing, or refused by name" {
 	quick latency -c 2 -S 16M >out
 	is "$(names '.transport == "port" and .missing != null' out)" port
 	all '.messages == 2' out
 	refused mmsock-bench -S 16M --transport=port
+	refused mmsock-bench rpc -S 16M --transport=port
 }
 
 @test "the tools as pipelines: all that goes in comes out" {
@@ -477,6 +525,17 @@ no_process() {
 		uncontended -R 10
 		uncontended -B 2
 		uncontended --delay=1ms
+		rpc -P 2
+		rpc -C 2
+		rpc -B 2
+		rpc -R 10
+		rpc --clients=0
+		rpc --clients=64
+		rpc --clients=
+		rpc --clients=1,,2
+		rpc --clients=1,2,3,4,5,6,7,8,9
+		rpc --transport=pipe
+		latency --clients=2
 		--intrinsic=0
 		--intrinsic=inf
 		--warmup=inf

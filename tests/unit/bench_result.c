@@ -97,6 +97,24 @@ static void test_quantities(void)
 	CHECK_INT(bench_figure(cell, BENCH_CPU_NS, 0).count, 0);
 }
 
+/* Consumers share the messages; in rpc it is the clients, who are producers. */
+static void test_share(void)
+{
+	static struct bench_report report;
+	struct bench_cell *cell = new_cell(&report, BENCH_FANOUT, "port");
+	struct bench_run *run = add_run(cell, 0, BENCH_UNKNOWN);
+
+	run->least = 25;
+	run->most = 100;
+	CHECK_INT(bench_figure(cell, BENCH_SHARE, 0).count, 0);
+	cell->consumers = 2;
+	CHECK(is(bench_figure(cell, BENCH_SHARE, 0).median, 0.25));
+	cell->mode = BENCH_RPC;
+	CHECK_INT(bench_figure(cell, BENCH_SHARE, 0).count, 0);
+	cell->producers = 16;
+	CHECK(is(bench_figure(cell, BENCH_SHARE, 0).median, 0.25));
+}
+
 /* 1, 2, 3, ... runs; those between low and high are what is kept. */
 static void test_interval(void)
 {
@@ -283,6 +301,7 @@ static const struct check_case cases[] = {
 	{"a figure is the median, with the range", test_median},
 	{"each quantity comes from its fields, or is not known",
 	 test_quantities},
+	{"who shares the messages is told by the mode", test_share},
 	{"the median lies between low and high", test_interval},
 	{"near and far are reported apart", test_places},
 	{"drift between rounds cancels in a ratio", test_ratio},
