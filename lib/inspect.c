@@ -87,13 +87,18 @@ static void close_view(struct view *view)
 }
 
 /* One who cannot be asked about is taken for alive, and that is noted. */
-static bool slot_is_held(struct view *view, unsigned slot)
+static bool slots_are_held(struct view *view, unsigned first, unsigned count)
 {
-	int r = mms_bytes_held(view->fd, MMS_SLOT_BYTE + slot, 1);
+	int r = mms_bytes_held(view->fd, MMS_SLOT_BYTE + first, count);
 
 	if (r < 0)
 		view->unasked = r;
 	return r != 0;
+}
+
+static bool slot_is_held(struct view *view, unsigned slot)
+{
+	return slots_are_held(view, slot, 1);
 }
 
 /* An end's count, with the commit that its last owner may not have counted. */
@@ -247,7 +252,7 @@ static void look_at_census(const struct view *view, struct mmsock_info *info)
 static bool has_users(struct view *view, const struct mmsock_info *info)
 {
 	return info->participants ||
-	       mms_bytes_held(view->fd, MMS_SLOT_BYTE, view->header.slots) != 0;
+	       slots_are_held(view, 0, view->header.slots);
 }
 
 static unsigned state_of(struct view *view, const struct stat *status,
