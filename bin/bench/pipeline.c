@@ -7,6 +7,8 @@
  *          pipe and so costs next to nothing
  * stream   dd(1) with blocks of 128 KiB, through a program on each side
  * command  one message by one short-lived process, again and again
+ * calls    lines as requests, answered by a command that runs all the time, or
+ *          by one run each
  *
  * The processes may use both CPUs: who moves where is up to the scheduler, as
  * in a shell.  That all bytes have come out is told by the kernel's count of
@@ -36,47 +38,59 @@
 #include "tool.h"
 
 #define LINE_BYTES 64U
+#define CALL_BYTES 32U
 #define BLOCK      131072U
 
 /* Lines that the source lends, over and over. */
 #define SOURCE_BYTES (1U << 20)
 
-/* Of one count all tasks are made: so many times more, or fewer. */
+/* Of one count all tasks are made: one message each so many lines. */
 #define DEFAULT_LINES     1000000U
-#define STREAM_FACTOR     8U
+#define LINES_PER_LINE    1U
+#define LINES_PER_BLOCK   256U
 #define LINES_PER_COMMAND 10000U
+#define LINES_PER_CALL    100U
+#define LINES_PER_RUN     2000U
 
 /* clang-format off */
 const struct pipeline pipelines[] = {
 	{"lines", "port", {"mmsock-send @/port"}, {"mmsock-recv @/port"},
-	 PIPELINE_PORT, LINE_BYTES},
-	{"lines", "fifo", {"cat"}, {"cat"}, PIPELINE_FIFO, LINE_BYTES},
+	 PIPELINE_PORT, LINE_BYTES, LINES_PER_LINE},
+	{"lines", "fifo", {"cat"}, {"cat"}, PIPELINE_FIFO, LINE_BYTES,
+	 LINES_PER_LINE},
 	{"stream", "port",
 	 {"dd if=/dev/zero bs=128K count=# status=none",
 	  "mmsock-cat -o @/port"},
-	 {"mmsock-cat -i @/port", "cat"}, PIPELINE_PORT, BLOCK},
+	 {"mmsock-cat -i @/port", "cat"}, PIPELINE_PORT, BLOCK, LINES_PER_BLOCK},
 	{"stream", "pipe", {"dd if=/dev/zero bs=128K count=# status=none"},
-	 {"cat"}, PIPELINE_PIPE, BLOCK},
+	 {"cat"}, PIPELINE_PIPE, BLOCK, LINES_PER_BLOCK},
 	{"stream", "mbuffer",
 	 {"dd if=/dev/zero bs=128K count=# status=none",
 	  "mbuffer -q -m 64M"},
-	 {"cat"}, PIPELINE_PIPE, BLOCK},
+	 {"cat"}, PIPELINE_PIPE, BLOCK, LINES_PER_BLOCK},
 	{"stream", "pv",
 	 {"dd if=/dev/zero bs=128K count=# status=none", "pv -q"},
-	 {"cat"}, PIPELINE_PIPE, BLOCK},
+	 {"cat"}, PIPELINE_PIPE, BLOCK, LINES_PER_BLOCK},
 	{"stream", "socat",
 	 {"dd if=/dev/zero bs=128K count=# status=none",
 	  "socat -u -b 131072 STDIN UNIX-CONNECT:@/socket"},
 	 {"socat -u -b 131072 UNIX-LISTEN:@/socket STDOUT", "cat"},
-	 PIPELINE_SOCKET, BLOCK},
+	 PIPELINE_SOCKET, BLOCK, LINES_PER_BLOCK},
 	{"stream", "nc",
 	 {"dd if=/dev/zero bs=128K count=# status=none",
 	  "nc -N -U @/socket"},
-	 {"nc -l -U @/socket", "cat"}, PIPELINE_SOCKET, BLOCK},
+	 {"nc -l -U @/socket", "cat"}, PIPELINE_SOCKET, BLOCK, LINES_PER_BLOCK},
 	{"command", "port", {"mmsock-send @/port hello"},
-	 {"mmsock-recv -k -c # @/port"}, PIPELINE_PORT, sizeof("hello")},
+	 {"mmsock-recv -k -c # @/port"}, PIPELINE_PORT, sizeof("hello"),
+	 LINES_PER_COMMAND},
 	{"command", "fifo", {"echo hello"}, {"cat"}, PIPELINE_FIFO,
-	 sizeof("hello")},
+	 sizeof("hello"), LINES_PER_COMMAND},
+	{"calls", "port", {"mmsock-call -l -w 1m @/port"},
+	 {"mmsock-serve --persistent -c # @/port -- cat"},
+	 PIPELINE_SERVICE, CALL_BYTES, LINES_PER_CALL},
+	{"calls", "port-run", {"mmsock-call -l -w 1m @/port"},
+	 {"mmsock-serve -c # @/port -- cat"}, PIPELINE_SERVICE, CALL_BYTES,
+	 LINES_PER_RUN},
 };
 /* clang-format on */
 const size_t pipeline_count = ARRAY_SIZE(pipelines);
@@ -120,17 +134,17 @@ noreturn static void lend(int file, int out, uint64_t bytes)
 	_exit(TOOL_OK);
 }
 
-static int make_lines(void)
+static int make_lines(size_t size)
 {
 	int file = memfd_create("lines", MFD_CLOEXEC), r = 0;
 	char line[LINE_BYTES];
 
 	if (file < 0)
 		return -errno;
-	memset(line, 'x', sizeof(line));
-	line[sizeof(line) - 1] = '\n';
-	for (size_t i = 0; i < SOURCE_BYTES / sizeof(line) && r == 0; i++)
-		r = tool_write(file, line, sizeof(line));
+	memset(line, 'x', size);
+	line[size - 1] = '\n';
+	for (size_t i = 0; i < SOURCE_BYTES / size && r == 0; i++)
+		r = tool_write(file, line, size);
 	if (r == 0)
 		return file;
 	close(file);
@@ -140,7 +154,8 @@ static int make_lines(void)
 /* A pipe from which the lines come, in *@ret_in. */
 static int start_source(struct plumbing *plumbing, int *ret_in)
 {
-	int file = make_lines(), ends[2], r;
+	size_t size = plumbing->pipeline->size;
+	int file = make_lines(size), ends[2], r;
 	pid_t pid;
 
 	if (file < 0)
@@ -153,7 +168,7 @@ static int start_source(struct plumbing *plumbing, int *ret_in)
 	(void)fcntl(ends[1], F_SETPIPE_SZ, SOURCE_BYTES);
 	pid = role_fork(plumbing->bench->settings->cpu, 2);
 	if (pid == 0)
-		lend(file, ends[1], plumbing->count * LINE_BYTES);
+		lend(file, ends[1], plumbing->count * size);
 	r = plumbing_note(plumbing, pid, "source");
 	close(file);
 	close(ends[1]);
@@ -184,6 +199,8 @@ static int make_port(const struct plumbing *plumbing)
 
 	options.dir = plumbing->bench->dir;
 	options.mode = MMSOCK_CREATE_NEW_EXCLUSIVE;
+	if (plumbing->pipeline->joint == PIPELINE_SERVICE)
+		options.type = MMSOCK_RPC;
 	options.ring_bytes = plumbing->bench->settings->ring_bytes;
 	r = mmsock_create("port", &options);
 	return r < 0 ? r : 0;
@@ -200,6 +217,7 @@ static int make_joint(struct plumbing *plumbing, int ends[2])
 	case PIPELINE_FIFO:
 		return make_fifo(plumbing, ends);
 	case PIPELINE_PORT:
+	case PIPELINE_SERVICE:
 		return make_port(plumbing);
 	case PIPELINE_SOCKET:
 		break;
@@ -244,14 +262,24 @@ static bool listens(const char *dir)
 	return found;
 }
 
+static bool serves(const char *dir)
+{
+	struct mmsock_info info = {.size = sizeof(info)};
+
+	return mmsock_inspect("port", dir, &info) == 0 && info.receivers > 0;
+}
+
 static int await_listener(struct plumbing *plumbing)
 {
 	struct pollfd ended = {.events = POLLIN};
+	bool (*is_there)(const char *dir) = listens;
 
-	if (plumbing->pipeline->joint != PIPELINE_SOCKET)
+	if (plumbing->pipeline->joint == PIPELINE_SERVICE)
+		is_there = serves;
+	else if (plumbing->pipeline->joint != PIPELINE_SOCKET)
 		return 0;
 	ended.fd = plumbing->processes[0].pidfd;
-	while (!listens(plumbing->bench->dir)) {
+	while (!is_there(plumbing->bench->dir)) {
 		if (poll(&ended, 1, 1) > 0)
 			break;
 		if (tool_signal())
@@ -270,14 +298,24 @@ static int start_receivers(struct plumbing *plumbing, int in)
 	return await_listener(plumbing);
 }
 
+static int spawn_senders(struct plumbing *plumbing, int in, int out)
+{
+	int r = plumbing_spawn(plumbing, plumbing->pipeline->senders, in, out);
+
+	if (plumbing->pipeline->joint == PIPELINE_SERVICE)
+		plumbing->last =
+			&plumbing->processes[plumbing->process_count - 1];
+	return r;
+}
+
 static int start_senders(struct plumbing *plumbing, int out)
 {
-	bool lines = strcmp(plumbing->pipeline->task, "lines") == 0;
+	const char *task = plumbing->pipeline->task;
+	bool lines = strcmp(task, "lines") == 0 || strcmp(task, "calls") == 0;
 	int in = -1, r = lines ? start_source(plumbing, &in) : 0;
 
 	if (r == 0)
-		return plumbing_spawn(plumbing, plumbing->pipeline->senders, in,
-				      out);
+		return spawn_senders(plumbing, in, out);
 	if (out >= 0)
 		close(out);
 	return r;
@@ -353,12 +391,8 @@ static uint64_t count_for(const struct settings *settings,
 			  const struct pipeline *pipeline)
 {
 	uint64_t lines = settings->count ? settings->count : DEFAULT_LINES;
-	uint64_t count = lines;
+	uint64_t count = lines / pipeline->lines;
 
-	if (strcmp(pipeline->task, "stream") == 0)
-		count = lines * LINE_BYTES / pipeline->size * STREAM_FACTOR;
-	else if (strcmp(pipeline->task, "command") == 0)
-		count = lines / LINES_PER_COMMAND;
 	return count ? count : 1;
 }
 

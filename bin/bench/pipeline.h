@@ -18,6 +18,7 @@ enum pipeline_joint {
 	PIPELINE_PIPE,
 	PIPELINE_FIFO,
 	PIPELINE_PORT,
+	PIPELINE_SERVICE, /* whose replies the senders write out */
 	PIPELINE_SOCKET
 };
 
@@ -28,12 +29,13 @@ enum pipeline_joint {
  * stands for the directory of the run and '#' for the count.
  */
 struct pipeline {
-	const char *task; /* "lines", "stream" or "command" */
+	const char *task; /* "lines", "stream", "command" or "calls" */
 	const char *transport;
 	const char *senders[PIPELINE_STAGES];
 	const char *receivers[PIPELINE_STAGES];
 	enum pipeline_joint joint;
-	unsigned size; /* of a message, or of what is written at a time */
+	unsigned size;  /* of a message, or of what is written at a time */
+	unsigned lines; /* of the count that one such stands for */
 };
 
 extern const struct pipeline pipelines[];

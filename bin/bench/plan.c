@@ -291,7 +291,8 @@ static void list_names(char *text, size_t size, bool pipeline)
 					 transports[i]->name);
 	if (pipeline)
 		(void)snprintf(text + used, size - used,
-			       "; in pipelines also mbuffer pv socat nc");
+			       "; in pipelines also mbuffer pv socat nc "
+			       "port-run");
 }
 
 /* Before anything is planned, so that a slip of the pen is told as such. */

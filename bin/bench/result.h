@@ -69,8 +69,8 @@ struct bench_cell {
 	const char *transport; /* "port", "pipe", ... */
 	/*
 	 * What a pipeline does: "lines" (64 bytes each), "stream" (size: of
-	 * dd's blocks), "command" (a process a message, with its latency);
-	 * NULL in other modes.
+	 * dd's blocks), "command" (a process a message, with its latency),
+	 * "calls" (32 bytes each); NULL in other modes.
 	 */
 	const char *task;
 	uint64_t size;      /* bytes a message; 0: there are none */

@@ -353,6 +353,9 @@ no_process() {
 	all 'if .size == 64 then .runs[0].bytes == 1280000 else true end' out
 	is "$(names '.size == 64 and .runs != []' out)" "fifo port"
 	is "$(names '.size == 6 and .runs != []' out)" "fifo port"
+	is "$(names '.size == 32 and .runs != []' out)" "port port-run"
+	is "$(jq -c '[.results[] | select(.size == 32) |
+		[.messages, .runs[0].bytes]]' out)" "[[200,6400],[10,320]]"
 	like "$(names '.size == 131072 and .runs != []' out)" "pipe"
 }
 
