@@ -9,8 +9,8 @@
  * not be.  Then somebody calls and somebody serves in the slots of the dead, and
  * nothing of these is left.
  *
- * In the last cases nobody dies: a server comes, or a client gives up, while the
- * other side is half way.
+ * In the last cases nobody dies: a server comes or takes a request, a client looks
+ * or gives up, while the other side is half way.
  *
  * In check: at every change of shared memory, right before it, and at places that
  * lie some way apart.  With STRESS=10000 (make check-crash): at every instruction.
@@ -28,6 +28,7 @@
 struct books {
 	uint64_t calls[2];
 	unsigned executed; /* requests that it was given */
+	bool won;          /* what its step in a lane has returned */
 	bool told;         /* its operation has returned */
 };
 
@@ -673,6 +674,23 @@ static void test_server_coming(void)
 
 /* Nobody dies. */
 
+static void overtake_everywhere(void (*overtake)(const struct step_trace *trace,
+						 unsigned long place),
+				const struct deed *what)
+{
+	unsigned long stride = step_stride(97);
+	struct step_trace trace;
+	unsigned long place;
+
+	deed = what;
+	open_service();
+	trace = record();
+	for (place = 0; place < trace.count;
+	     place = step_place_after(&trace, place, stride))
+		overtake(&trace, place);
+	step_forget(&trace);
+}
+
 /* A server comes while a client makes sure that nobody serves, and serves at once. */
 static void overtake_client(const struct step_trace *trace, unsigned long place)
 {
@@ -702,24 +720,15 @@ static void victim_is_served_or_refused(void)
 
 static void test_overtaken_client(void)
 {
-	unsigned long stride = step_stride(97);
-	struct step_trace trace;
-	unsigned long place;
-
-	deed = &(struct deed){
-		.role = MMSOCK_CLIENT,
-		.before = server_comes,
-		.prepare = victim_asks,
-		.ready = server_leaves,
-		.operate = victim_is_served_or_refused,
-		.look = look_for_what_is_wanted,
-	};
-	open_service();
-	trace = record();
-	for (place = 0; place < trace.count;
-	     place = step_place_after(&trace, place, stride))
-		overtake_client(&trace, place);
-	step_forget(&trace);
+	overtake_everywhere(overtake_client,
+			    &(struct deed){
+				    .role = MMSOCK_CLIENT,
+				    .before = server_comes,
+				    .prepare = victim_asks,
+				    .ready = server_leaves,
+				    .operate = victim_is_served_or_refused,
+				    .look = look_for_what_is_wanted,
+			    });
 }
 
 static void victim_may_take(void)
@@ -743,24 +752,254 @@ static void overtake_server(const struct step_trace *trace, unsigned long place)
 
 static void test_overtaken_server(void)
 {
-	unsigned long stride = step_stride(97);
-	struct step_trace trace;
-	unsigned long place;
+	overtake_everywhere(overtake_server, &(struct deed){
+						     .role = MMSOCK_SERVER,
+						     .before = client_comes,
+						     .prepare = nothing,
+						     .ready = client_asks,
+						     .operate = victim_may_take,
+						     .look = look_at_nothing,
+					     });
+}
 
-	deed = &(struct deed){
-		.role = MMSOCK_SERVER,
-		.before = client_comes,
-		.prepare = nothing,
-		.ready = client_asks,
-		.operate = victim_may_take,
-		.look = look_at_nothing,
-	};
-	open_service();
-	trace = record();
-	for (place = 0; place < trace.count;
-	     place = step_place_after(&trace, place, stride))
-		overtake_server(&trace, place);
-	step_forget(&trace);
+/* What was taken is on the desk or answered, whenever the client looks. */
+static void look_meanwhile(const struct step_trace *trace, unsigned long place)
+{
+	char buffer[64] = "";
+	struct step step;
+	ssize_t r;
+
+	start(&step);
+	step_to(&step, trace, place);
+	r = mmsock_call_recv(client, &books->calls[0], buffer, sizeof(buffer),
+			     0);
+	CHECK(r == 5 || r == -EAGAIN);
+	step_finish(&step);
+	if (r == -EAGAIN)
+		CHECK_INT(collect(client, books->calls[0]), 5);
+	survive();
+}
+
+static void test_looked_at_server(void)
+{
+	overtake_everywhere(look_meanwhile, &(struct deed){
+						    .role = MMSOCK_SERVER,
+						    .before = client_comes,
+						    .prepare = nothing,
+						    .ready = client_asks,
+						    .operate = victim_serves,
+						    .look = look_at_call,
+					    });
+}
+
+static void test_looked_at_server_lent(void)
+{
+	overtake_everywhere(look_meanwhile,
+			    &(struct deed){
+				    .role = MMSOCK_SERVER,
+				    .before = client_comes,
+				    .prepare = nothing,
+				    .ready = client_asks,
+				    .operate = victim_serves_lent,
+				    .look = look_at_call,
+			    });
+}
+
+static void take_meanwhile(const struct step_trace *trace, unsigned long place)
+{
+	struct step step;
+	bool served;
+
+	start(&step);
+	step_to(&step, trace, place);
+	served = take(server, "request", &(struct mmsock_request){0});
+	step_finish(&step);
+	CHECK(!books->won || !served);
+	survive();
+}
+
+static void victim_looks(void)
+{
+	char buffer[64];
+
+	CHECK_INT(mmsock_call_recv(victim, &books->calls[0], buffer,
+				   sizeof(buffer), 0),
+		  -EAGAIN);
+}
+
+static void test_looking_client(void)
+{
+	overtake_everywhere(take_meanwhile, &(struct deed){
+						    .role = MMSOCK_CLIENT,
+						    .before = server_comes,
+						    .prepare = victim_asks,
+						    .operate = victim_looks,
+						    .look = look_for_request,
+					    });
+}
+
+static struct mmsock_request taken;
+
+static void server_takes(void)
+{
+	CHECK(take(server, "request", &taken));
+}
+
+static void reply_meanwhile(const struct step_trace *trace, unsigned long place)
+{
+	struct step step;
+
+	start(&step);
+	step_to(&step, trace, place);
+	CHECK_INT(answer(server, &taken, "reply"), 0);
+	step_finish(&step);
+	survive();
+}
+
+static void victim_may_see_reply(void)
+{
+	char buffer[64];
+	ssize_t r = mmsock_call_recv(victim, &books->calls[0], buffer,
+				     sizeof(buffer), 0);
+
+	CHECK(r == 5 || r == -EAGAIN);
+}
+
+static void answer_taken(bool ended)
+{
+	(void)ended;
+	(void)answer(server, &taken, "reply");
+}
+
+static void test_replied_to_looker(void)
+{
+	overtake_everywhere(reply_meanwhile,
+			    &(struct deed){
+				    .role = MMSOCK_CLIENT,
+				    .before = server_comes,
+				    .prepare = victim_asks,
+				    .ready = server_takes,
+				    .operate = victim_may_see_reply,
+				    .look = answer_taken,
+			    });
+}
+
+static void victim_may_give_up(void)
+{
+	books->won = mmsock_call_cancel(victim, books->calls[0]);
+}
+
+static void test_giving_up_meanwhile(void)
+{
+	overtake_everywhere(take_meanwhile,
+			    &(struct deed){
+				    .role = MMSOCK_CLIENT,
+				    .before = server_comes,
+				    .prepare = victim_asks,
+				    .operate = victim_may_give_up,
+				    .look = look_for_what_is_wanted,
+			    });
+}
+
+/* One step in a lane at any moment of another: one of the two is to succeed. */
+
+#define OLD UINT64_C(64)
+#define NEW (OLD + MMS_CALLS)
+
+static struct mms_lane *lane;
+static bool (*step_of_victim)(void);
+
+static void step_in_lane(void *context)
+{
+	(void)context;
+	books->won = step_of_victim();
+}
+
+static void prepare_no_handle(void *context)
+{
+	(void)context;
+}
+
+static bool nothing_is_between(unsigned long place, bool (*theirs)(void))
+{
+	struct step step;
+	bool more;
+	bool won;
+
+	*lane = (struct mms_lane){.floor = OLD};
+	mms_lane_withdraw(lane, OLD);
+	mms_lane_doubt(lane, OLD + 1);
+	step_start(&step, prepare_no_handle, step_in_lane, NULL);
+	more = step_to(&step, NULL, place);
+	won = theirs();
+	step_finish(&step);
+	CHECK_INT(won + books->won, 1);
+	return more;
+}
+
+static void play_in_lane(bool (*mine)(void), bool (*theirs)(void))
+{
+	unsigned long place = 0;
+
+	step_of_victim = mine;
+	while (nothing_is_between(place, theirs))
+		place++;
+	printf("# %lu instructions\n", place);
+}
+
+static void map_lane(void)
+{
+	books = mmap(NULL, MMS_PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(books != MAP_FAILED);
+	lane = (void *)((unsigned char *)books + MMS_PAGE / 2);
+}
+
+static bool old_is_wanted(void)
+{
+	return mms_lane_wants(lane, OLD);
+}
+
+static bool begin_anew(void)
+{
+	mms_lane_begin(lane, NEW, NEW);
+	return true;
+}
+
+static void test_number_again(void)
+{
+	map_lane();
+	play_in_lane(begin_anew, old_is_wanted);
+	play_in_lane(old_is_wanted, begin_anew);
+}
+
+static bool renew(void)
+{
+	return mms_lane_renew(lane) == NEW;
+}
+
+static void test_lane_again(void)
+{
+	map_lane();
+	play_in_lane(renew, old_is_wanted);
+	play_in_lane(old_is_wanted, renew);
+}
+
+static bool refuse_doubted(void)
+{
+	return mms_lane_refuse(lane, OLD + 1);
+}
+
+static bool claim_doubted(void)
+{
+	return mms_lane_claim(lane, OLD + 1);
+}
+
+static void test_doubt(void)
+{
+	map_lane();
+	play_in_lane(refuse_doubted, claim_doubted);
+	play_in_lane(claim_doubted, refuse_doubted);
 }
 
 static const struct check_case cases[] = {
@@ -782,6 +1021,19 @@ static const struct check_case cases[] = {
 	 test_overtaken_client},
 	{"a client gives up while a server takes his request",
 	 test_overtaken_server},
+	{"a client looks while a server takes his request and replies",
+	 test_looked_at_server},
+	{"a client looks while a server replies without a copy",
+	 test_looked_at_server_lent},
+	{"a server takes a request while its client looks",
+	 test_looking_client},
+	{"a server replies while his client looks", test_replied_to_looker},
+	{"a server takes a request while its client gives up",
+	 test_giving_up_meanwhile},
+	{"a number that comes again makes no old request wanted",
+	 test_number_again},
+	{"nor does a new client", test_lane_again},
+	{"a call in doubt is its client's or a server's", test_doubt},
 };
 
 int main(int argc, char **argv)

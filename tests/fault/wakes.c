@@ -846,6 +846,142 @@ static void test_newcomer(void)
 	stop_bringer_everywhere();
 }
 
+/* Services. */
+
+static void make_service(void)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CREATE_NEW_EXCLUSIVE, 0);
+
+	fresh_dir();
+	options.type = MMSOCK_RPC;
+	options.clients = 1;
+	options.slots = 4;
+	options.ring_bytes = RING;
+	options.reply_bytes = 1000;
+	CHECK_INT(mmsock_create(NAME, &options), 1);
+	look_into_file();
+}
+
+static void prepare_client(void *context)
+{
+	(void)context;
+	open_mine(MMSOCK_CLIENT);
+}
+
+static void prepare_server(void *context)
+{
+	(void)context;
+	open_mine(MMSOCK_SERVER);
+}
+
+/* Whether he finds nobody or asks first: it is nobody in the end. */
+static void call_in_vain(void *context)
+{
+	char byte;
+
+	(void)context;
+	CHECK_INT(mmsock_call(mine, "x", 1, &byte, 1, MMSOCK_FOREVER),
+		  -ECONNREFUSED);
+}
+
+/* A server drops what was withdrawn, and answers the dead. */
+static void drain_requests(void)
+{
+	struct mmsock_request request;
+	char byte;
+
+	own = open_as(NAME, MMSOCK_SERVER);
+	while (mmsock_serve_recv(own, &byte, 1, &request, 0) >= 0)
+		(void)mmsock_reply(own, &request, "y", 1, 0);
+	mmsock_close(own);
+}
+
+static const struct scene for_nobody_who_serves = {
+	.set = make_service,
+	.prepare_bringer = prepare_server,
+	.bring = close_mine,
+	.prepare_waiter = prepare_client,
+	.wait = call_in_vain,
+	.clean = drain_requests,
+};
+
+/* Two requests of one client: one for who waits for the lane, one for the dead. */
+
+static struct mmsock_request my_request;
+
+static void ask_twice(void)
+{
+	uint64_t call;
+
+	if (own)
+		mmsock_close(own);
+	own = open_as(NAME, MMSOCK_CLIENT);
+	CHECK_INT(mmsock_call_send(own, "x", 1, &call, 0), 0);
+	CHECK_INT(mmsock_call_send(own, "x", 1, &call, 0), 0);
+}
+
+static void set_service_with_two(void)
+{
+	struct mmsock *server;
+
+	make_service();
+	server = open_as(NAME, MMSOCK_SERVER);
+	ask_twice();
+	(void)server;
+}
+
+static void prepare_reply(void *context)
+{
+	char byte;
+
+	(void)context;
+	open_mine(MMSOCK_SERVER);
+	CHECK_INT(mmsock_serve_recv(mine, &byte, 1, &my_request, 0), 1);
+}
+
+static void reply(void *context)
+{
+	(void)context;
+	CHECK_INT(mmsock_reply(mine, &my_request, "y", 1, MMSOCK_FOREVER), 0);
+}
+
+static void prepare_in_dead_servers_slot(void *context)
+{
+	pid_t pid = fork();
+	void *room;
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		prepare_reply(context);
+		CHECK_INT(mmsock_reply_reserve(mine, &my_request, 64, &room, 0),
+			  0);
+		_exit(EXIT_SUCCESS);
+	}
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+static const struct scene for_a_lane_of_the_dead = {
+	.set = set_service_with_two,
+	.prepare_bringer = prepare_in_dead_servers_slot,
+	.bring = prepare_server,
+	.prepare_waiter = prepare_reply,
+	.wait = reply,
+	.clean = ask_twice,
+};
+
+static void test_leaving_server(void)
+{
+	play(&for_nobody_who_serves);
+}
+
+static void test_new_server(void)
+{
+	scene = &for_a_lane_of_the_dead;
+	scene->set();
+	stop_bringer_everywhere();
+}
+
 static void test_message(void)
 {
 	play(&for_a_message);
@@ -924,6 +1060,9 @@ static const struct check_case cases[] = {
 	{"a post of two wakes two", test_two_units},
 	{"the first owner wakes who waits for units", test_first_owner},
 	{"a newcomer wakes who waits for a dead one's end", test_newcomer},
+	{"a server who leaves wakes who waits for a reply",
+	 test_leaving_server},
+	{"a new server wakes who waits for a dead one's lane", test_new_server},
 	{"an interrupt wakes who waits", test_interrupt},
 };
 

@@ -1366,6 +1366,51 @@ static void test_damaged_header(void)
 	CHECK_INT(inspect(PORT).state, MMSOCK_STATE_CORRUPT);
 }
 
+/* A record that has no room for the number of a call. */
+static void test_short_reply(void)
+{
+	struct mmsock *client;
+	struct mmsock *server;
+	struct mms_ring *ring;
+	uint64_t call;
+	uint64_t at;
+
+	create_service();
+	client = enter(MMSOCK_CLIENT);
+	server = enter(MMSOCK_SERVER);
+	ring = &server->port.service.rings[client->port.slot];
+	call = ask(client, "x");
+	CHECK_INT(mms_ring_reserve(ring, 16, &at), 0);
+	mms_ring_send(ring, at, "abc", 3);
+	CHECK_INT(collect(client, call, 0), -EBADMSG);
+	CHECK_STR(mmsock_error_text(-EBADMSG), "the oldest reply is not valid");
+}
+
+/* A handler's error with a text that no server of ours sends. */
+static void test_long_failure(void)
+{
+	struct mmsock_request request;
+	static char bytes[60000];
+	struct mmsock *client;
+	struct mmsock *server;
+	uint64_t *word;
+	uint64_t call;
+
+	create_service();
+	client = enter(MMSOCK_CLIENT);
+	server = enter(MMSOCK_SERVER);
+	call = ask(client, "x");
+	request = take(server, "x");
+	memset(bytes, 'e', sizeof(bytes));
+	CHECK_INT(mmsock_reply(server, &request, bytes, sizeof(bytes), 0), 0);
+	word = (void *)(client->port.lanes + MMS_HEADER_SIZE);
+	*word |= MMS_CALL_FAILED;
+	CHECK_INT(collect(client, call, 0), -EREMOTEIO);
+	CHECK_INT(strspn(mmsock_error_text(-EREMOTEIO), "e"),
+		  strlen(mmsock_error_text(-EREMOTEIO)));
+	echo_once(client, server, "next", 4);
+}
+
 /* Looking from outside. */
 
 struct looked {
@@ -1594,6 +1639,8 @@ static const struct check_case cases[] = {
 	{"scribbled requests are dropped", test_scribbled_requests},
 	{"a scribbled floor is not counted on", test_scribbled_floor},
 	{"a scribbled reply is told", test_scribbled_reply},
+	{"a reply without a number is told", test_short_reply},
+	{"a handler's error of any length is no harm", test_long_failure},
 	{"a damaged header is told", test_damaged_header},
 	{"it shows who calls, who serves, and since when", test_inspect},
 	{"requests of an earlier boot are dropped", test_reboot},
