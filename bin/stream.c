@@ -408,6 +408,8 @@ int stream_check_length(const struct mmsock *handle, size_t length,
 int stream_error(const struct stream_config *config, enum tool_act act,
 		 int error)
 {
+	if (act == TOOL_USE && config->create_type == MMSOCK_RPC)
+		act = TOOL_SERVE;
 	/* With -w 0 the library does not wait either, but the time is up. */
 	if (error == -EAGAIN && !config->nonblock)
 		error = -ETIMEDOUT;

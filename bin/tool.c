@@ -228,6 +228,8 @@ static const struct outcome outcomes[] = {
 	 "to share a port, create it with -m and -g"},
 	{EACCES, -1, TOOL_DENIED, false, NULL},
 	{EAGAIN, -1, TOOL_NO, false, NULL},
+	{EBADMSG, TOOL_SERVE, TOOL_SOFTWARE, true,
+	 "replace it with: mmsock-create -t rpc --overwrite"},
 	{EBADMSG, TOOL_USE, TOOL_SOFTWARE, true,
 	 "replace it with: mmsock-create --overwrite"},
 	{EBADMSG, -1, TOOL_SOFTWARE, false, NULL},
@@ -240,6 +242,8 @@ static const struct outcome outcomes[] = {
 	 "use -E to keep it, --overwrite to replace it"},
 	{EEXIST, -1, TOOL_CANNOT_CREATE, false, NULL},
 	{EFBIG, TOOL_CREATE, TOOL_CANNOT_CREATE, false, NULL},
+	{EIDRM, TOOL_SERVE, TOOL_UNAVAILABLE, true,
+	 "create it again with: mmsock-create -t rpc"},
 	{EIDRM, TOOL_USE, TOOL_UNAVAILABLE, true,
 	 "create it again with: mmsock-create"},
 	{EIDRM, -1, TOOL_UNAVAILABLE, false, NULL},
@@ -249,6 +253,8 @@ static const struct outcome outcomes[] = {
 	 "create the port with a larger --max-message"},
 	{ENAMETOOLONG, -1, TOOL_USAGE, false, NULL},
 	{ENODATA, -1, TOOL_OK, false, NULL},
+	{ENOENT, TOOL_SERVE, TOOL_NO_INPUT, true,
+	 "create it with: mmsock-create -t rpc"},
 	{ENOENT, TOOL_USE, TOOL_NO_INPUT, true,
 	 "create it with: mmsock-create"},
 	{ENOENT, TOOL_CREATE, TOOL_CANNOT_CREATE, false,
@@ -300,14 +306,19 @@ static const struct outcome sem_outcomes[] = {
 };
 /* clang-format on */
 
+static bool fits(const struct outcome *row, enum tool_act act, int error)
+{
+	return row->error == abs(error) &&
+	       (row->act < 0 || row->act == (int)act ||
+		(act == TOOL_SERVE && row->act == TOOL_USE));
+}
+
 static const struct outcome *find_in(const struct outcome *rows, size_t count,
 				     enum tool_act act, int error)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (rows[i].error == abs(error) &&
-		    (rows[i].act < 0 || rows[i].act == (int)act))
+	for (size_t i = 0; i < count; i++)
+		if (fits(&rows[i], act, error))
 			return &rows[i];
-	}
 	return NULL;
 }
 

@@ -145,7 +145,8 @@ int64_t tool_timeout(int64_t duration_ns);
 enum tool_act {
 	TOOL_USE,    /* open, send, receive */
 	TOOL_CREATE, /* create, also where it may exist */
-	TOOL_LOOK    /* list, inspect, remove: offers no next step */
+	TOOL_LOOK,   /* list, inspect, remove: offers no next step */
+	TOOL_SERVE   /* as TOOL_USE, for calls and those who answer them */
 };
 
 /* tool_status - the exit status for a negative errno of the library */
