@@ -53,6 +53,7 @@ int mms_caller_init(struct mmsock *handle)
 	caller->ring = port->service.rings;
 	caller->next = caller->floor = port->first_call;
 	handle->caller = caller;
+	handle->patience.tries = true;
 	return 0;
 }
 

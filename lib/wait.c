@@ -84,9 +84,24 @@
  * and waits for us to get out of his way.  The shortest stretch is a single poll,
  * since a pause alone takes from 25 to 60 ns: with 16, a round trip on one CPU
  * took 3.2 us on a machine where it now takes 2.2.
+ *
+ * Callers of one service, though, on a CPU that is not its server's, teach each other
+ * the shortest stretch: there is always somebody else to run, who waits as well, and
+ * each answer then costs a switch between processes, a microsecond and more, while it
+ * took the server a third of that.  So now and then a caller's wait tries a stretch in
+ * which such an answer comes, and where it did, the next ones poll for long, until one
+ * is in vain.  Whoever is that lucky 128 times in a row, some fifty microseconds, gives
+ * way once, so that the others get their turn.  16 callers on one CPU and a server on
+ * the other: 0.55 -> 2.1 million calls a second.  The try is due by time and not by
+ * count: an unlucky caller among lucky ones waits seldom, but long.  Those who stream
+ * do not try: who gives way now and then takes more at once.
  */
 #define POLLS_LEAST     1U
 #define POLLS_MOST      256U
+#define POLLS_TRIED     32U
+#define TRY_PERIOD_NS   (INT64_C(500) * 1000)
+#define WAITS_A_TURN    128U
+#define TURN_OF_LUCK    64U
 #define SOMEBODY_RAN_NS INT64_C(1000)
 
 /*
@@ -124,6 +139,7 @@ void mms_budget_init(struct mms_budget *budget, int64_t spin_ns)
 	budget->adaptive = spin_ns < 0;
 	budget->polls = POLLS_LEAST;
 	budget->alone = budget->adaptive && only_one_cpu();
+	budget->special = budget->alone;
 	budget->ceiling_ns = budget->adaptive ? BUDGET_CEILING_NS : spin_ns;
 	budget->now_ns = budget->adaptive ? BUDGET_START_NS : spin_ns;
 	budget->never_sleep = spin_ns == MMSOCK_SPIN_ONLY;
@@ -219,6 +235,19 @@ static bool poll_some(const struct mms_watch *watch, unsigned polls)
 	return false;
 }
 
+/* Somebody ran when we gave way. */
+static void shorten(struct mms_budget *budget, int64_t now_ns)
+{
+	if (budget->tries && (now_ns - budget->tried_ns >= TRY_PERIOD_NS ||
+			      budget->turn >= TURN_OF_LUCK)) {
+		budget->special = true;
+		budget->tried_ns = now_ns;
+	}
+	budget->polls = POLLS_LEAST;
+	budget->lucky = false;
+	budget->turn = 0;
+}
+
 /* Offer the CPU, and learn whether somebody wanted it.  Returns the time. */
 static int64_t yield_from(struct mms_budget *budget, int64_t start_ns)
 {
@@ -227,7 +256,7 @@ static int64_t yield_from(struct mms_budget *budget, int64_t start_ns)
 	mms_yield();
 	now = mms_now_ns();
 	if (now - start_ns >= SOMEBODY_RAN_NS)
-		budget->polls = POLLS_LEAST;
+		shorten(budget, now);
 	else if (budget->polls < POLLS_MOST)
 		budget->polls *= 2;
 	return now;
@@ -278,12 +307,54 @@ static bool spin_rounds(const struct mms_waiter *waiter,
 	return success;
 }
 
+/* A try that was not in vain. */
+static void begin_turn(struct mms_budget *budget)
+{
+	budget->polls = POLLS_MOST;
+	budget->lucky = true;
+	budget->turn = 0;
+}
+
+static void count_turn(struct mms_budget *budget)
+{
+	int64_t start;
+
+	if (++budget->turn < WAITS_A_TURN)
+		return;
+	budget->turn = 0;
+	start = mms_now_ns();
+	mms_yield();
+	budget->lucky = mms_now_ns() - start >= SOMEBODY_RAN_NS;
+	budget->special = budget->lucky;
+}
+
+/* Kept out of the way of those who have a CPU to themselves. */
+static __attribute__((noinline)) bool
+poll_specially(struct mms_budget *budget, const struct mms_watch *watch)
+{
+	if (budget->alone)
+		return poll_some(watch, 1);
+	if (!poll_some(watch, budget->lucky ? budget->polls : POLLS_TRIED)) {
+		budget->special = false;
+		return false;
+	}
+	if (budget->lucky)
+		count_turn(budget);
+	else
+		begin_turn(budget);
+	return true;
+}
+
 bool mms_wait_spin(const struct mms_waiter *waiter, struct mms_budget *budget,
 		   const struct mms_watch *watch, int64_t deadline_ns)
 {
+	bool found;
+
 	if (budget->ceiling_ns == 0)
 		return changed(watch);
-	if (poll_some(watch, budget->alone ? 1 : budget->polls)) {
+	found = budget->special ? poll_specially(budget, watch)
+				: poll_some(watch, budget->polls);
+	if (found) {
 		if (budget->now_ns < BUDGET_START_NS)
 			adapt(budget, true, 0);
 		return true;

@@ -733,12 +733,60 @@ static void test_polls_learn(void)
 	CHECK_INT(scene.budget.polls, 1);
 }
 
+/* Somebody has the CPU for a millisecond when the spinner gives way. */
+static void spin_beside_others(struct scene *scene)
+{
+	scene->budget.now_ns = 500000;
+	fake_futex_at_yield(0, (struct fake_deed){pass_a_millisecond, NULL});
+	CHECK(!spin_until(scene, MMS_NEVER));
+	CHECK_INT(scene->budget.polls, 1);
+}
+
+static void test_turns(void)
+{
+	struct scene scene;
+	unsigned yields;
+	int i;
+
+	setup(&scene, MMSOCK_SPIN_ADAPTIVE);
+	spin_beside_others(&scene);
+	CHECK(!scene.budget.special);
+	scene.budget.tries = true;
+	spin_beside_others(&scene);
+	CHECK(scene.budget.special);
+	/* A try in vain: the next one is not yet due. */
+	spin_beside_others(&scene);
+	scene.budget.tried_ns = mms_now_ns();
+	CHECK(!scene.budget.lucky);
+	spin_beside_others(&scene);
+	scene.budget.tried_ns = 0;
+	spin_beside_others(&scene);
+	commit(&scene);
+	yields = fake_futex_calls()->yields;
+	for (i = 0; i < 128; i++) {
+		CHECK(spin_until(&scene, MMS_NEVER));
+		CHECK(scene.budget.lucky);
+		CHECK_INT(fake_futex_calls()->yields, yields);
+	}
+	fake_futex_at_yield(0, (struct fake_deed){pass_a_millisecond, NULL});
+	CHECK(spin_until(&scene, MMS_NEVER));
+	CHECK_INT(fake_futex_calls()->yields, yields + 1);
+	CHECK(scene.budget.lucky);
+	/* Nobody wants the CPU any more. */
+	for (i = 0; i < 128; i++)
+		CHECK(spin_until(&scene, MMS_NEVER));
+	CHECK_INT(fake_futex_calls()->yields, yields + 2);
+	CHECK(!scene.budget.lucky && !scene.budget.special);
+	CHECK_INT(scene.budget.polls, 256);
+}
+
 static void test_alone(void)
 {
 	struct scene scene;
 
 	setup(&scene, MMSOCK_SPIN_ADAPTIVE);
 	scene.budget.alone = true;
+	scene.budget.special = true;
 	scene.budget.now_ns = 0;
 	CHECK(!spin_until(&scene, MMS_NEVER));
 	CHECK_INT(fake_futex_calls()->yields, 1);
@@ -865,6 +913,7 @@ static const struct check_case cases[] = {
 	{"whom we woke is given time to answer", test_grace},
 	{"yields in vain make the polls longer, others make them short",
 	 test_polls_learn},
+	{"callers try long polls, and take turns", test_turns},
 	{"on the only CPU a spin is one yield", test_alone},
 	{"a process bound to one CPU of several spins all the same",
 	 test_one_of_several_cpus},
