@@ -126,7 +126,11 @@ struct mmsock_options {
 	unsigned type; /* enum mmsock_type; 0: MMSOCK_QUEUE */
 	/* Most participants at a time; 0: 64, of a service 32 beside clients. */
 	unsigned slots;
-	uint64_t ring_bytes;  /* rounded up to a power of two; 0: 1 MiB */
+	/*
+	 * Rounded up to a power of two.  0: 1 MiB, or of a service enough for one
+	 * request of each client that is as large as the largest reply.
+	 */
+	uint64_t ring_bytes;
 	uint64_t max_message; /* largest message; 0: half the ring */
 	unsigned permissions; /* of the file, not masked by umask; 0: 0600 */
 	int64_t group;        /* group id of the file; -1: as it falls */

@@ -69,12 +69,25 @@ static uint64_t power_of_two_from(uint64_t number)
 	return power;
 }
 
+/*
+ * A service's requests may be as large as its replies, and each client may have
+ * sent one: whoever waits for room is overtaken again and again by those who do not.
+ */
+static uint64_t default_ring(const struct mms_header *header)
+{
+	uint64_t ring = header->clients * mms_record_size(header->max_reply);
+
+	if (ring > MMSOCK_RING_MAX)
+		return MMSOCK_RING_MAX;
+	return ring > DEFAULT_RING ? ring : DEFAULT_RING;
+}
+
 /* @word: what a record begins with, beside the message. */
 static int plan_ring(const struct mmsock_options *options, uint64_t word,
 		     struct mms_header *header)
 {
-	uint64_t ring =
-		options->ring_bytes ? options->ring_bytes : DEFAULT_RING;
+	uint64_t ring = options->ring_bytes ? options->ring_bytes
+					    : default_ring(header);
 	uint64_t most;
 
 	if (ring > MMSOCK_RING_MAX)
@@ -189,9 +202,9 @@ int mms_birth_plan(const struct mmsock_options *options,
 	if (options->type && options->type != plan.header.type)
 		return mms_fail(-EINVAL, "port type %u is not known",
 				options->type);
-	r = plan_ring(options, rpc ? MMS_CALL_WORD : 0, &plan.header);
-	if (!r && rpc)
-		r = plan_lanes(options, &plan.header);
+	r = rpc ? plan_lanes(options, &plan.header) : 0;
+	if (!r)
+		r = plan_ring(options, rpc ? MMS_CALL_WORD : 0, &plan.header);
 	if (!r)
 		r = plan_slots(options, &plan.header, &slots);
 	if (!r)

@@ -303,7 +303,7 @@ static void test_echo(void)
 	client = enter(MMSOCK_CLIENT);
 	server = enter(MMSOCK_SERVER);
 	CHECK_INT(mmsock_max_reply(client), 65536);
-	CHECK_INT(mmsock_max_message(client), (1 << 19) - 8);
+	CHECK_INT(mmsock_max_message(client), (1 << 21) - 8);
 	for (length = 0; length < 300; length++)
 		echo_once(client, server, bytes, length);
 	for (i = 0; i < CHECK_COUNT(around); i++)
