@@ -674,6 +674,22 @@ static void test_server_coming(void)
 
 /* Nobody dies. */
 
+/* At the very place: a window may be no wider.  Not all goes the same way each time. */
+static void start_at(struct step *step, const struct step_trace *trace,
+		     unsigned long place)
+{
+	unsigned tries = 8;
+
+	for (;;) {
+		start(step);
+		step_to(step, trace, place);
+		if (!(step->stray || step->missed) || !--tries)
+			return;
+		step_kill(step);
+		survive();
+	}
+}
+
 static void overtake_everywhere(void (*overtake)(const struct step_trace *trace,
 						 unsigned long place),
 				const struct deed *what)
@@ -697,8 +713,8 @@ static void overtake_client(const struct step_trace *trace, unsigned long place)
 	struct step step;
 	bool served = false;
 
-	start(&step);
-	if (step_to(&step, trace, place)) {
+	start_at(&step, trace, place);
+	if (!step.ended) {
 		server_comes();
 		served = serve_one(server, "request");
 	}
@@ -742,8 +758,7 @@ static void overtake_server(const struct step_trace *trace, unsigned long place)
 	struct step step;
 	int r;
 
-	start(&step);
-	step_to(&step, trace, place);
+	start_at(&step, trace, place);
 	r = mmsock_call_cancel(client, books->calls[0]);
 	step_finish(&step);
 	CHECK(!r || !books->executed);
@@ -769,8 +784,7 @@ static void look_meanwhile(const struct step_trace *trace, unsigned long place)
 	struct step step;
 	ssize_t r;
 
-	start(&step);
-	step_to(&step, trace, place);
+	start_at(&step, trace, place);
 	r = mmsock_call_recv(client, &books->calls[0], buffer, sizeof(buffer),
 			     0);
 	CHECK(r == 5 || r == -EAGAIN);
@@ -810,8 +824,7 @@ static void take_meanwhile(const struct step_trace *trace, unsigned long place)
 	struct step step;
 	bool served;
 
-	start(&step);
-	step_to(&step, trace, place);
+	start_at(&step, trace, place);
 	served = take(server, "request", &(struct mmsock_request){0});
 	step_finish(&step);
 	CHECK(!books->won || !served);
@@ -849,8 +862,7 @@ static void reply_meanwhile(const struct step_trace *trace, unsigned long place)
 {
 	struct step step;
 
-	start(&step);
-	step_to(&step, trace, place);
+	start_at(&step, trace, place);
 	CHECK_INT(answer(server, &taken, "reply"), 0);
 	step_finish(&step);
 	survive();
