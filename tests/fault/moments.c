@@ -151,6 +151,31 @@ static void test_sender_comes_and_stays(void)
 	}
 }
 
+/* The last sender commits and leaves while the receiver looks for an end. */
+static void test_last_message(void)
+{
+	const char *dir = fresh_dir();
+	unsigned long stride = step_stride(16);
+	struct mmsock *sender;
+	unsigned long last;
+	unsigned long at;
+	struct step step;
+
+	create_port("p", 4096, 4);
+	sender = open_as("p", MMSOCK_SENDER);
+	last = way_to_sleep(receive_one_and_the_end, dir);
+	mmsock_close(sender);
+	for (at = 0; at <= last; at += stride) {
+		sender = open_as("p", MMSOCK_SENDER);
+		step_start(&step, prepare_receiver, receive_one_and_the_end,
+			   NULL);
+		CHECK(step_forward(&step, at));
+		send_text(sender, "x");
+		mmsock_close(sender);
+		step_finish(&step);
+	}
+}
+
 /* Names. */
 
 static void do_nothing(void *context)
@@ -342,7 +367,6 @@ static void test_remove_while_attached_to(void)
 	} while (on_the_way);
 }
 
-/* clang-format off */
 /* Who attaches writes his row in the place of somebody else's. */
 
 static void prepare_none(void *context)
@@ -380,12 +404,89 @@ static void test_row_is_seen(void)
 	while ((at = step_change_after(&trace, at)) != ULONG_MAX) {
 		step_start(&step, prepare_none, come_and_go, NULL);
 		step_to(&step, &trace, at);
-		CHECK_INT(mmsock_inspect_peers("p", NULL, check_row, &step),
-			  0);
+		CHECK_INT(mmsock_inspect_peers("p", NULL, check_row, &step), 0);
 		step_finish(&step);
 	}
 	CHECK(trace.changes > 5);
 	step_forget(&trace);
+}
+
+/* A sender who is about to come is none who has left. */
+
+static void come_as_sender(void *context)
+{
+	(void)context;
+	open_as("p", MMSOCK_SENDER);
+}
+
+static void test_sender_half_come(void)
+{
+	const char *dir = fresh_dir();
+	struct mmsock *handle;
+	struct step_trace trace;
+	unsigned long at = 0;
+	unsigned char *file;
+	struct step step;
+	char buffer[16];
+
+	create_port("p", 4096, 4);
+	file = map_file(join(dir, "p"));
+	step_start(&step, prepare_none, come_as_sender, NULL);
+	step_record(&step, file, MMS_ROWS_OFFSET + sizeof(struct mms_row),
+		    &trace);
+	while ((at = step_change_after(&trace, at)) != ULONG_MAX) {
+		handle = open_as("p", MMSOCK_RECEIVER);
+		step_start(&step, prepare_none, come_as_sender, NULL);
+		step_to(&step, &trace, at);
+		CHECK_INT(mmsock_recv(handle, buffer, sizeof(buffer), 0),
+			  -EAGAIN);
+		step_finish(&step);
+		mmsock_close(handle);
+	}
+	CHECK(trace.changes > 5);
+	step_forget(&trace);
+}
+
+/*
+ * A sender comes right before the receiver goes to sleep, who has seen nobody whose
+ * death he would have to look for; and is killed.
+ */
+
+static void prepare_looking_receiver(void *context)
+{
+	prepare_receiver(context);
+	receiver->waiter.no_recheck = false;
+}
+
+static void receive_the_end(void *context)
+{
+	(void)context;
+	CHECK_INT(receive(), -ENODATA);
+}
+
+static void test_sender_comes_and_dies(void)
+{
+	const char *dir = fresh_dir();
+	unsigned long stride = step_stride(16);
+	const _Atomic uint64_t *asked;
+	unsigned long last;
+	unsigned long at;
+	struct step step;
+	struct kid kid;
+
+	create_port("p", 4096, 4);
+	asked = announcements(dir);
+	last = way_to_sleep(receive_the_end, dir);
+	for (at = last > 300 ? last - 300 : 0; at <= last; at += stride) {
+		step_start(&step, prepare_looking_receiver, receive_the_end,
+			   NULL);
+		CHECK(step_forward(&step, at));
+		kid_start(&kid, die_attached, NULL);
+		CHECK(hear(&kid));
+		CHECK(step_until_changed(&step, asked) != ULONG_MAX);
+		kid_kill(&kid);
+		step_finish(&step);
+	}
 }
 
 /* Who attaches looks at both ends while others move them. */
@@ -433,6 +534,10 @@ static const struct check_case cases[] = {
 	{"a message that another takes does not hide the end",
 	 test_message_is_taken_by_another},
 	{"no end is told with a sender there", test_sender_comes_and_stays},
+	{"nor with his last message there", test_last_message},
+	{"nor with a sender about to come", test_sender_half_come},
+	{"a sender who comes and is killed at once has left",
+	 test_sender_comes_and_dies},
 	{"a name that is swept away is made again", test_name_is_swept},
 	{"who attaches while an unused port is removed has a port",
 	 test_attach_while_unused_is_removed},
@@ -443,7 +548,6 @@ static const struct check_case cases[] = {
 	{"positions that move are plausible", test_positions_move},
 	{"a row is seen with what belongs to it", test_row_is_seen},
 };
-/* clang-format on */
 
 int main(int argc, char **argv)
 {

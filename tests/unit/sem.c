@@ -493,6 +493,12 @@ static void test_destroy(void)
 	CHECK_INT(mmsock_sem_destroy(sem), -EIDRM);
 	mmsock_sem_close(sem);
 	CHECK_INT(count_entries(getenv("MMSOCK_DIR")), 0);
+	/* Units that are there are not taken any more. */
+	create_sem("t", 1, 0);
+	sem = open_sem("t", 0);
+	CHECK_INT(mmsock_sem_destroy(sem), 0);
+	CHECK_INT(mmsock_sem_wait(sem, 1, 0), -EIDRM);
+	mmsock_sem_close(sem);
 }
 
 static void test_unlinked(void)
