@@ -21,8 +21,8 @@ COMPDIR = $(PREFIX)/share/bash-completion/completions
 PCDIR = $(LIBDIR)/pkgconfig
 
 # What there is: sorted, every file by its name, none by a pattern.
-LIB = admin birth call caller error futex header inspect lane lock mmsock name peer port \
-	recv ring run sem send serve service units wait watch \
+LIB = admin birth call caller company error fork futex header inspect lane list lock mmsock name peer port \
+	recv ring run sem send serve service sizes units wait watch \
 	# EOL
 LIB_HEADERS = admin atomic birth caller cancel copy deadline error futex handle header \
 	inspect lane layout lock name peer port ring run service units wait \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer.c - slots, byte locks, certified death, forks
+ * peer.c - slots, byte locks, certified death
  *
  * A participant is alive as long as he can touch the ring, no longer and no
  * shorter.  The kernel knows: at attach an open-file-description lock is taken
@@ -30,10 +30,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "atomic.h"
@@ -463,74 +461,4 @@ void mms_peer_leave(struct mms_port *port)
 		mms_wake(&signals->data, MMS_EVERYBODY);
 	if (port->role & MMSOCK_SERVER)
 		mms_service_tell_clients(port);
-}
-
-static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic uint64_t *token_page;
-static uint64_t tokens;
-const _Atomic uint64_t *mms_fork_page;
-
-static void lock_for_fork(void)
-{
-	pthread_mutex_lock(&attaching);
-}
-
-void mms_fork_unlock(void)
-{
-	pthread_mutex_unlock(&attaching);
-}
-
-/* For kernels that do not wipe the page themselves. */
-static void wipe_in_child(void)
-{
-	if (token_page)
-		mms_store(token_page, 0);
-	mms_fork_unlock();
-}
-
-static void register_handlers(void)
-{
-	/* Without memory for it a child may keep a byte until it executes. */
-	(void)pthread_atfork(lock_for_fork, mms_fork_unlock, wipe_in_child);
-}
-
-void mms_fork_lock(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, register_handlers);
-	lock_for_fork();
-}
-
-static int map_token_page(void)
-{
-	void *page = mmap(NULL, MMS_PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return -errno;
-	/* Also for children that no fork handler sees; may be unknown. */
-	madvise(page, MMS_PAGE, MADV_WIPEONFORK);
-	token_page = page;
-	mms_fork_page = token_page;
-	return 0;
-}
-
-/*
- * The page holds the token of this process and reads 0 in a child.  tokens is
- * ordinary memory, which a child inherits: its own first token is another one
- * than any that its parent's handles remember.
- */
-int64_t mms_fork_token(void)
-{
-	int r;
-
-	if (!token_page) {
-		r = map_token_page();
-		if (r)
-			return r;
-	}
-	if (!mms_load(token_page))
-		mms_store(token_page, ++tokens);
-	return (int64_t)mms_load(token_page);
 }

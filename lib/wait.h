@@ -16,12 +16,12 @@
 
 /* How long to spin: one for each kind of thing a handle waits for. */
 struct mms_budget {
-	int64_t now_ns;     /* what the next spin may take */
-	unsigned polls;     /* between two yields, as learned */
-	bool tries;         /* whether an answer comes from another CPU */
-	bool special;       /* alone, about to try, or lucky */
-	bool lucky;         /* long polls are enough, though others want the CPU */
-	unsigned turn;      /* waits since then */
+	int64_t now_ns; /* what the next spin may take */
+	unsigned polls; /* between two yields, as learned */
+	bool tries;     /* whether an answer comes from another CPU */
+	bool special;   /* alone, about to try, or lucky */
+	bool lucky;     /* long polls are enough, though others want the CPU */
+	unsigned turn;  /* waits since then */
 	int64_t tried_ns;
 	int64_t ceiling_ns; /* never more than this */
 	bool adaptive;
