@@ -182,21 +182,32 @@ static uint64_t rounded_reply(uint64_t bytes)
 	return bytes < REPLY_MIN ? REPLY_MIN : bytes;
 }
 
+/* Another may have taken the name of what was there. */
+static const char *type_name(unsigned type)
+{
+	switch (type) {
+	case MMSOCK_QUEUE:
+		return "queue";
+	case MMSOCK_RPC:
+		return "rpc";
+	case MMSOCK_SEMAPHORE:
+		return "semaphore";
+	default:
+		return "unknown";
+	}
+}
+
 /* Which type it is has no default that would fit any. */
 static int compare_types(const struct mmsock_options *asked, const char *port,
 			 const struct mmsock_info *found)
 {
-	static const char *const names[] = {
-		[MMSOCK_QUEUE] = "queue",
-		[MMSOCK_RPC] = "rpc",
-	};
 	unsigned type = asked->type ? asked->type : MMSOCK_QUEUE;
 
 	if (type == found->type)
 		return TOOL_OK;
 	warnx("port '%s': exists and differs: type is %s, not %s "
 	      "(replace it with --overwrite)",
-	      port, names[found->type], names[type]);
+	      port, type_name(found->type), type_name(type));
 	return TOOL_CANNOT_CREATE;
 }
 

@@ -126,6 +126,13 @@ $(field p PIDS)"
 	is "$(t mmsock-call --dir="$SHM/other" p)" "x 1 $SHM/other"
 }
 
+# But for two of the C library's own, which starting a program may leave ignored.
+signals_told() {
+	while read -r name set; do
+		[ "$name" = SigQ: ] || echo "$name $((0x$set & ~0x180000000))"
+	done
+}
+
 @test "the command inherits no descriptor and no blocked or caught signal" {
 	mmsock-create -t rpc p
 	serves p -- sh -c 'kill -PIPE $$'
@@ -137,7 +144,7 @@ $(field p PIDS)"
 	ends 0 "$PID"
 	serves -j 2 p -- sh -c 'ls /proc/$$/fd >after
 		exec grep ^Sig /proc/self/status'
-	is "$(t mmsock-call p | grep -v SigQ)" "$(grep -v SigQ signals)"
+	is "$(t mmsock-call p | signals_told)" "$(signals_told <signals)"
 	diff before after
 }
 
