@@ -67,7 +67,7 @@ BIN_HEADERS = cat child columns command framing handler inlet make outlet \
 UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	lock mmsock name peer port recv ring run sem send service units wait watch \
 	# EOL
-STRESS = processes ring_threads semaphore \
+STRESS = processes ring_threads semaphore services \
 	# EOL
 FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_steps sem_moments sem_steps signals stop_steps syscalls tool_syscalls \
 	wakes \
