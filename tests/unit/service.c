@@ -31,13 +31,39 @@ static void create_service(void)
 	create_service_with(options);
 }
 
+/* Handles of a case, which are closed at its end. */
+static struct mmsock *entered[128];
+static _Atomic unsigned entries;
+
+static void leave(struct mmsock *handle)
+{
+	unsigned i;
+
+	for (i = 0; i < CHECK_COUNT(entered); i++)
+		if (entered[i] == handle)
+			entered[i] = NULL;
+	mmsock_close(handle);
+}
+
+static void leave_all(void)
+{
+	unsigned i;
+
+	for (i = 0; i < CHECK_COUNT(entered); i++)
+		mmsock_close(entered[i]);
+}
+
 static struct mmsock *enter(unsigned role)
 {
 	struct mmsock_options options =
 		options_for(MMSOCK_CONNECT_TO_EXISTING, role);
 	struct mmsock *handle = NULL;
+	unsigned entry = entries++;
 
 	CHECK_INT(mmsock_open(PORT, &options, &handle), 0);
+	CHECK(entry < CHECK_COUNT(entered));
+	CHECK(entry || !atexit(leave_all));
+	entered[entry] = handle;
 	return handle;
 }
 
@@ -242,9 +268,9 @@ static void test_slots(void)
 		  "all 1 slots for clients are held by live participants");
 	server = enter(MMSOCK_SERVER);
 	CHECK_INT(try_enter(MMSOCK_SERVER), -EUSERS);
-	mmsock_close(client);
+	leave(client);
 	CHECK_INT(try_enter(MMSOCK_CLIENT), 0);
-	mmsock_close(server);
+	leave(server);
 	CHECK_INT(try_enter(MMSOCK_SERVER), 0);
 }
 
@@ -260,8 +286,8 @@ static void test_nothing_left(void)
 	mappings = count_mappings();
 	client = enter(MMSOCK_CLIENT);
 	server = enter(MMSOCK_SERVER);
-	mmsock_close(client);
-	mmsock_close(server);
+	leave(client);
+	leave(server);
 	CHECK_INT(count_descriptors(), descriptors);
 	CHECK_INT(count_mappings(), mappings);
 }
@@ -648,7 +674,7 @@ static void test_server_leaves(void)
 	taken = ask(client, "taken");
 	waiting = ask(client, "waiting");
 	take(server, "taken");
-	mmsock_close(server);
+	leave(server);
 	CHECK_INT(collect(client, waiting, MMSOCK_FOREVER), -ECONNREFUSED);
 	CHECK_INT(collect(client, taken, MMSOCK_FOREVER), -EOWNERDEAD);
 	CHECK_STR(mmsock_error_text(-EOWNERDEAD),
@@ -857,7 +883,7 @@ static void test_client_leaves(void)
 	ask(client, "waiting");
 	request = take(server, "taken");
 	CHECK_INT(mmsock_request_pid(server, &request), getpid());
-	mmsock_close(client);
+	leave(client);
 	CHECK(nothing_to_serve(server));
 	CHECK_INT(mmsock_reply(server, &request, "x", 1, 0), -ECONNRESET);
 	client = enter(MMSOCK_CLIENT);
@@ -976,7 +1002,7 @@ static void test_removed_while_asleep(void)
 static void *close_when_asleep(void *context)
 {
 	await_sleeper(PORT, getpid(), MMSOCK_REPLY);
-	mmsock_close(context);
+	leave(context);
 	return NULL;
 }
 
@@ -1138,7 +1164,7 @@ static void test_servers_replaced(void)
 			  -ECONNREFUSED);
 		server = enter(MMSOCK_SERVER);
 		echo_once(client, server, "y", 1);
-		mmsock_close(server);
+		leave(server);
 	}
 	CHECK_INT(inspect(PORT).dropped, 30);
 }
@@ -1312,7 +1338,7 @@ static void test_scribbled_floor(void)
 		CHECK_INT(client->port.slot, 0);
 		for (j = 0; j < 200; j++)
 			echo_once(client, server, "unhurt", 6);
-		mmsock_close(client);
+		leave(client);
 	}
 }
 
@@ -1478,7 +1504,7 @@ static void test_reboot(void)
 	kid_start(&dead, run_asker, text);
 	CHECK(hear(&dead));
 	kid_kill(&dead);
-	mmsock_close(server);
+	leave(server);
 	control = map_control(join(dir, PORT));
 	control->census.boot_id[0]++;
 	server = enter(MMSOCK_SERVER);
@@ -1560,7 +1586,7 @@ static void *call_in_thread(void *context)
 				MMSOCK_FOREVER) != sizeof(reply) ||
 		    reply != i)
 			(*failed)++;
-	mmsock_close(client);
+	leave(client);
 	return NULL;
 }
 
