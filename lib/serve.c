@@ -68,8 +68,21 @@ static int64_t take(struct mmsock *handle, const struct found *found)
 					      : found->length - MMS_CALL_WORD);
 }
 
-/* The oldest request that is wanted. */
-static int find_request(struct mmsock *handle, int64_t timeout_ns,
+static int64_t time_left(const struct mms_limit *limit)
+{
+	int64_t left;
+
+	if (!limit->deadline_ns)
+		return limit->timeout_ns;
+	left = limit->deadline_ns - mms_now_ns();
+	return left > 0 ? left : 1;
+}
+
+/*
+ * The oldest request that is wanted.  The clock is read from the first on that is not,
+ * so that clients who go on giving up keep nobody for more than twice his time.
+ */
+static int find_request(struct mmsock *handle, struct mms_limit *limit,
 			struct found *ret_found)
 {
 	int r;
@@ -78,11 +91,16 @@ static int find_request(struct mmsock *handle, int64_t timeout_ns,
 		return mms_fail(-ENOBUFS, "%u requests have no reply yet",
 				MMS_NOTES);
 	for (;;) {
-		r = mms_recv_hold(handle, timeout_ns, &ret_found->word,
+		r = mms_recv_hold(handle, time_left(limit), &ret_found->word,
 				  &ret_found->payload, &ret_found->length);
 		if (r || is_wanted(handle, ret_found))
 			return r;
+		if (limit->deadline_ns && mms_now_ns() >= limit->deadline_ns) {
+			mms_recv_leave(handle, ret_found->word);
+			return -ETIMEDOUT;
+		}
 		take(handle, ret_found);
+		mms_limit_deadline(limit);
 		mms_add(&handle->port.control->census.dropped, 1);
 	}
 }
@@ -123,12 +141,13 @@ static int open_request(struct mmsock *handle, const struct found *found,
 static ssize_t serve_one(struct mmsock *handle, void *buffer, size_t size,
 			 struct mmsock_request *ret_request, int64_t timeout_ns)
 {
+	struct mms_limit limit = {.timeout_ns = timeout_ns};
 	struct found found = {0};
 	size_t length;
 	int r;
 
 	do {
-		r = find_request(handle, timeout_ns, &found);
+		r = find_request(handle, &limit, &found);
 		if (r)
 			return r;
 		length = found.length - MMS_CALL_WORD;
@@ -163,8 +182,9 @@ ssize_t mmsock_serve_recv(struct mmsock *handle, void *buffer, size_t size,
 static ssize_t peek(struct mmsock *handle, const void **ret_request,
 		    int64_t timeout_ns)
 {
+	struct mms_limit limit = {.timeout_ns = timeout_ns};
 	struct found found = {0};
-	int r = find_request(handle, timeout_ns, &found);
+	int r = find_request(handle, &limit, &found);
 
 	if (r)
 		return r;

@@ -851,6 +851,30 @@ static void test_unwanted_reply(void)
 	echo_once(client, server, "next", 4);
 }
 
+/* What is dropped gives nobody more time; the rest is there for the next call. */
+static void test_withdrawn_in_a_row(void)
+{
+	struct mmsock_request request;
+	struct mmsock *client;
+	struct mmsock *server;
+	const void *seen;
+	char byte;
+	int i;
+
+	create_service();
+	client = enter(MMSOCK_CLIENT);
+	server = enter(MMSOCK_SERVER);
+	for (i = 0; i < 5; i++)
+		CHECK_INT(mmsock_call_cancel(client, ask(client, "x")), 1);
+	CHECK_INT(mmsock_serve_recv(server, &byte, 1, &request, 1), -ETIMEDOUT);
+	CHECK_INT(inspect(PORT).dropped, 1);
+	CHECK_INT(mmsock_serve_peek(server, &seen, 1), -ETIMEDOUT);
+	CHECK_INT(inspect(PORT).dropped, 2);
+	CHECK(nothing_to_serve(server));
+	CHECK_INT(inspect(PORT).dropped, 5);
+	echo_once(client, server, "wanted", 6);
+}
+
 static void test_withdrawn_while_peeked(void)
 {
 	struct mmsock_request request;
@@ -1645,6 +1669,8 @@ static const struct check_case cases[] = {
 	 test_unwanted_reply},
 	{"a request withdrawn while it is looked at is not taken",
 	 test_withdrawn_while_peeked},
+	{"who drops what was withdrawn has no more time for it",
+	 test_withdrawn_in_a_row},
 	{"a client that leaves withdraws its calls", test_client_leaves},
 	{"a dead client's calls are not its successor's", test_client_killed},
 	{"a dead client's replies are not its successor's",
