@@ -385,6 +385,7 @@ static int check_row(const struct mmsock_peer *peer, void *context)
 	const struct step *newcomer = context;
 
 	CHECK_INT(peer->pid, newcomer->pid);
+	CHECK_INT(peer->received, 0);
 	return 0;
 }
 
@@ -392,16 +393,20 @@ static void test_row_is_seen(void)
 {
 	const char *dir = fresh_dir();
 	struct step_trace trace;
+	struct mms_row *row;
 	unsigned char *file;
 	unsigned long at = 0;
 	struct step step;
 
 	create_port("p", 4096, 4);
 	file = map_file(join(dir, "p"));
+	row = (void *)(file + MMS_ROWS_OFFSET);
+	row->received = 7;
 	step_start(&step, prepare_none, come_and_go, NULL);
 	step_record(&step, file, MMS_ROWS_OFFSET + sizeof(struct mms_row),
 		    &trace);
 	while ((at = step_change_after(&trace, at)) != ULONG_MAX) {
+		row->received = 7;
 		step_start(&step, prepare_none, come_and_go, NULL);
 		step_to(&step, &trace, at);
 		CHECK_INT(mmsock_inspect_peers("p", NULL, check_row, &step), 0);

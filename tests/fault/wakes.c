@@ -970,9 +970,43 @@ static const struct scene for_a_lane_of_the_dead = {
 	.clean = ask_twice,
 };
 
+/* Both stand still, he who waits first: he has looked who serves. */
+static void stop_waiter_first(const struct step_trace *trace,
+			      unsigned long change, unsigned long place)
+{
+	struct step bringer;
+	struct step step;
+
+	step_start(&step, scene->prepare_waiter, scene->wait, NULL);
+	step_start(&bringer, scene->prepare_bringer, scene->bring, NULL);
+	CHECK(step_forward_to_change(&step, place, sleeps_of(step.pid)));
+	step_to(&bringer, trace, change - 1);
+	(void)step_until_changed(&step, sleeps_of(step.pid));
+	step_finish(&bringer);
+	step_finish(&step);
+	scene->clean();
+}
+
+static void stop_waiter_first_everywhere(void)
+{
+	struct step_trace trace = record_bringer();
+	unsigned long stride = step_stride(31);
+	unsigned long last = way_to_sleep();
+	unsigned long change = 0;
+	unsigned long place;
+
+	scene->clean();
+	while ((change = step_change_after(&trace, change)) != ULONG_MAX)
+		for (place = last > 300 ? last - 300 : 0; place < last;
+		     place += stride)
+			stop_waiter_first(&trace, change, place);
+	step_forget(&trace);
+}
+
 static void test_leaving_server(void)
 {
 	play(&for_nobody_who_serves);
+	stop_waiter_first_everywhere();
 }
 
 static void test_new_server(void)

@@ -544,6 +544,8 @@ static void test_full_lane(void)
 	struct mmsock *client;
 	struct mmsock *server;
 	uint64_t calls[64];
+	/* Four would fill the lane, with room for one refusal. */
+	const ssize_t large = 32744;
 	unsigned refused = 0;
 	unsigned answered = 0;
 	unsigned turn;
@@ -559,7 +561,8 @@ static void test_full_lane(void)
 		for (i = 0; i < 16; i++)
 			requests[i] = take(server, "x");
 		for (i = 0; i < 16; i++) {
-			r = mmsock_reply(server, &requests[i], bytes, 30000, 0);
+			r = mmsock_reply(server, &requests[i], bytes,
+					 (size_t)large, 0);
 			CHECK(!r || r == -ENOBUFS);
 			refused += r != 0;
 		}
@@ -568,8 +571,8 @@ static void test_full_lane(void)
 	for (i = 0; i < 64; i++) {
 		r = mmsock_call_recv(client, &calls[i], bytes, sizeof(bytes),
 				     0);
-		CHECK(r == 30000 || r == -ENOBUFS);
-		answered += r == 30000;
+		CHECK(r == large || r == -ENOBUFS);
+		answered += r == large;
 	}
 	CHECK_INT(answered + refused, 64);
 	echo_once(client, server, bytes, 65536);
@@ -810,6 +813,7 @@ static void test_killed_in_reply(void)
 static void test_late_reply(void)
 {
 	struct mmsock_request request;
+	struct mmsock_request other;
 	struct mmsock *client;
 	struct mmsock *server;
 	uint64_t call;
@@ -831,6 +835,13 @@ static void test_late_reply(void)
 		  "the caller is gone or no longer waits");
 	CHECK_INT(mmsock_reply(server, &request, "late", 4, 0), -EINVAL);
 	echo_once(client, server, "next", 4);
+	/* Nor another one's, for which the desk has the same place. */
+	call = ask(client, "other");
+	other = take(server, "other");
+	CHECK_INT(other.place, request.place);
+	CHECK_INT(mmsock_reply(server, &request, "late", 4, 0), -EINVAL);
+	answer(server, &other, "in time");
+	expect_reply(client, call, "in time");
 }
 
 /* A reply that was committed before its call was given up. */
@@ -840,6 +851,7 @@ static void test_unwanted_reply(void)
 	struct mmsock *client;
 	struct mmsock *server;
 	uint64_t call;
+	unsigned i;
 
 	create_service();
 	client = enter(MMSOCK_CLIENT);
@@ -849,6 +861,18 @@ static void test_unwanted_reply(void)
 	answer(server, &request, "early");
 	CHECK_INT(mmsock_call_cancel(client, call), 0);
 	echo_once(client, server, "next", 4);
+	/* Nor is it that of a call in the same place, 64 numbers later. */
+	call = ask(client, "early");
+	request = take(server, "early");
+	answer(server, &request, "early");
+	CHECK_INT(mmsock_call_cancel(client, call), 0);
+	for (i = 1; i < MMS_CALLS; i++)
+		CHECK_INT(mmsock_call_cancel(client, ask(client, "x")), 1);
+	CHECK_INT(ask(client, "late"), call + MMS_CALLS);
+	call += MMS_CALLS;
+	request = take(server, "late");
+	answer(server, &request, "late");
+	expect_reply(client, call, "late");
 }
 
 /* What is dropped gives nobody more time; the rest is there for the next call. */
@@ -1326,14 +1350,15 @@ static void test_scribbled_requests(void)
 	client = enter(MMSOCK_CLIENT);
 	server = enter(MMSOCK_SERVER);
 	ring = &client->port.ring;
-	/* From a slot that is no client's. */
+	/* From a slot that is no client's, whose floor would be 0. */
 	ring->slot = server->port.slot;
-	ask(client, "x");
+	CHECK_INT(mms_ring_reserve(ring, 32, &at), 0);
+	mms_ring_send_call(ring, at, 1, "x", 1);
 	CHECK(nothing_to_serve(server));
-	/* Too short for a number. */
+	/* Too short for a number, but one that would do. */
 	ring->slot = client->port.slot;
 	CHECK_INT(mms_ring_reserve(ring, 16, &at), 0);
-	mms_ring_send(ring, at, "abc", 3);
+	mms_ring_send(ring, at, &client->caller->next, 1);
 	CHECK(nothing_to_serve(server));
 	/* A number that nobody has. */
 	ask(client, "y");
