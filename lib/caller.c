@@ -235,8 +235,10 @@ static int look_into_lane(struct mms_caller *caller,
 	int r = mms_ring_peek(caller->ring, &ret_reply->payload,
 			      &ret_reply->length);
 
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
+		caller->given_up = 0;
 		return 0;
+	}
 	if (r || ret_reply->length < MMS_CALL_WORD)
 		return mms_fail(-EBADMSG, "the oldest reply is not valid");
 	ret_reply->call = mms_call_find(caller, word_of(ret_reply->payload) &
@@ -402,6 +404,7 @@ bool mms_call_give_up(struct mmsock *handle, struct mms_call *call)
 	if (!call->reply) {
 		mms_lane_withdraw(handle->caller->lane, call->number);
 		taken = is_taken(handle, call);
+		handle->caller->given_up += taken;
 	}
 	mms_call_end(handle, &none);
 	return !taken;
@@ -471,10 +474,26 @@ static int too_many(void)
 			MMS_CALLS);
 }
 
+/*
+ * A lane has room for a refusal to each call that can be in flight: not for the
+ * answers to those that were given up, too, where nobody looks into it.
+ */
+static void make_room_for_answers(struct mms_caller *caller)
+{
+	struct mms_call nobody = {0};
+	struct mms_reply none;
+
+	if (caller->given_up + caller->count >= MMS_CALLS - 1)
+		(void)gather(caller, &nobody, &none);
+}
+
 /* Make the next number usable. */
 int mms_call_begin(struct mms_caller *caller)
 {
 	struct mms_call *first;
+
+	if (caller->given_up)
+		make_room_for_answers(caller);
 
 	if (caller->next - caller->floor >= MMS_CALLS) {
 		first = oldest(caller);

@@ -25,9 +25,10 @@ struct mms_call {
 struct mms_caller {
 	struct mms_lane *lane;
 	struct mms_ring *ring;
-	uint64_t next;  /* number of the next call */
-	uint64_t floor; /* as it stands in the lane */
-	unsigned count; /* calls that have not ended */
+	uint64_t next;     /* number of the next call */
+	uint64_t floor;    /* as it stands in the lane */
+	unsigned count;    /* calls that have not ended */
+	unsigned given_up; /* since the lane was last seen empty */
 	uint32_t servers;
 	bool served; /* somebody served when the count was that */
 	int status;

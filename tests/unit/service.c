@@ -578,6 +578,44 @@ static void test_full_lane(void)
 	echo_once(client, server, bytes, 65536);
 }
 
+static void reply_to_all(struct mmsock *server, unsigned count, size_t length,
+			 int outcome)
+{
+	static char bytes[65536];
+	struct mmsock_request request;
+
+	while (count-- > 0) {
+		request = take(server, "x");
+		CHECK_INT(mmsock_reply(server, &request, bytes, length, 0),
+			  outcome);
+	}
+}
+
+/* Replies that were given up have no room that others need. */
+static void test_full_of_unwanted(void)
+{
+	struct mmsock *client;
+	struct mmsock *server;
+	uint64_t calls[64];
+	unsigned i;
+
+	create_service();
+	client = enter(MMSOCK_CLIENT);
+	server = enter(MMSOCK_SERVER);
+	for (i = 0; i < 64; i++)
+		calls[i] = ask(client, "x");
+	reply_to_all(server, 2, 64000, 0);
+	reply_to_all(server, 3, 450, 0);
+	reply_to_all(server, 59, 1000, -ENOBUFS);
+	for (i = 0; i < 64; i++)
+		CHECK_INT(mmsock_call_cancel(client, calls[i]), 0);
+	for (i = 0; i < 64; i++)
+		calls[i] = ask(client, "x");
+	reply_to_all(server, 64, 10, 0);
+	for (i = 0; i < 64; i++)
+		CHECK_INT(collect(client, calls[i], 0), 10);
+}
+
 static void test_zero_copy(void)
 {
 	struct mmsock_request request;
@@ -1679,6 +1717,7 @@ static const struct check_case cases[] = {
 	{"a handler's error reaches the caller", test_error_reply},
 	{"what is too large is told on both sides", test_too_large},
 	{"a full lane is told on both sides", test_full_lane},
+	{"a lane full of what was given up is emptied", test_full_of_unwanted},
 	{"nothing needs a copy", test_zero_copy},
 	{"a reply that was put aside is lent", test_peek_aside},
 	{"a call that nobody serves is refused", test_nobody_serves},
