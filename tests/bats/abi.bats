@@ -257,6 +257,36 @@ sem - - - - - - stale 1 3 3"
 	shows ./owned TAKEOVERS 1
 }
 
+@test "golden services are shown as they are, and work as new ones do" {
+	golden service serving
+	is "$(mmsock-ls -b -r --noheadings -o \
+		TYPE,CAP,MSGS,SENT,RECVD,MAXMSG,STATE,LAYOUT ./service ./serving)" \
+		"rpc 4096 0 1 1 2040 ok 1
+rpc 4096 1 2 1 2040 ok 1"
+	run -69 t mmsock-call ./service x
+	mmsock-serve --echo ./service 3>&- &
+	is "$(t mmsock-call --wait-peer ./service again)" again
+	kill "$!"
+}
+
+# serves_on DROPS - a new server and a new client on the service of the dead
+serves_on() {
+	mmsock-serve --echo ./serving 3>&- &
+	is "$(t mmsock-call --wait-peer ./serving new)" new
+	shows ./serving MSGS 0
+	shows ./serving DROPS "$1"
+	kill "$!"
+	wait "$!" || :
+}
+
+@test "a golden service of the dead goes on, and a reboot ends what they asked" {
+	golden serving
+	serves_on 1
+	golden serving
+	of_this_boot serving
+	serves_on 0
+}
+
 # foreign FILE SAYS - every tool refuses it with 76, as SAYS, and leaves it alone
 foreign() {
 	local verb

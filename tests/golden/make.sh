@@ -15,6 +15,9 @@
 # asleep    a receiver was killed asleep, with nothing there
 # sem       3 units of at most 5, after one post and one wait
 # owned     2 units of 3; the owner of the third was killed
+# service   one request, "asked", was answered
+# serving   a server was killed with the request "taken", then two clients with that
+#           and with the request "waiting"
 #
 # All were made "in another boot", whose id is not one that a kernel gives.
 set -eu
@@ -80,9 +83,29 @@ mmsock-sem create --max=3 owned 3
 hold partner take owned
 kill_holders
 
+mmsock-create -t rpc -b 4K --clients=2 --reply-size=1K service serving
+mmsock-serve -c 1 --echo service &
+mmsock-call --wait-peer service asked >"$work/taken"
+wait
+
+mkfifo "$work/begun"
+mmsock-serve serving -- sh -c "exec >'$work/begun'; echo; exec cat '$work/begun'" &
+holders="$holders $!"
+mmsock-call -w inf --wait-peer serving taken &
+holders="$holders $!"
+head -n 1 "$work/begun" >/dev/null
+mmsock-call -w inf serving waiting &
+holders="$holders $!"
+until mmsock-ls -r --noheadings -o MSGS serving | grep -q 1; do
+	sleep 0.1
+done
+kill_holders
+# The command that had the request ends.
+: >"$work/begun"
+
 # See mmsock-port(5) for the place of the boot id.
 mkdir -p "$to"
-for port in empty messages wrapped dead asleep sem owned; do
+for port in empty messages wrapped dead asleep sem owned service serving; do
 	printf 'the golden boot.' | dd of="$MMSOCK_DIR/$port" bs=1 seek=4552 \
 		conv=notrunc status=none
 	cp "$MMSOCK_DIR/$port" "$to/$port.port"
