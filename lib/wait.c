@@ -98,8 +98,8 @@
  */
 #define POLLS_LEAST     1U
 #define POLLS_MOST      256U
-#define POLLS_TRIED     32U
-#define TRY_PERIOD_NS   (INT64_C(500) * 1000)
+#define POLLS_TRIED     128U
+#define TRY_PERIOD_NS   (INT64_C(2000) * 1000)
 #define WAITS_A_TURN    128U
 #define TURN_OF_LUCK    64U
 #define SOMEBODY_RAN_NS INT64_C(1000)
