@@ -665,9 +665,9 @@ MMSOCK_API ssize_t mmsock_call(struct mmsock *handle, const void *request,
  * *@call, or, where that is 0, for whichever call ends first, and sets *@call to
  * it.  Replies may be collected in any order; one that is not yet asked for is
  * kept in memory.  Errors as for mmsock_call(); with -EMSGSIZE (@size is too
- * small), -ETIMEDOUT, -EAGAIN, -EINTR and -EBADMSG the call goes on and can be
- * asked for again; with others it has ended.  -EINVAL there is no such call, or
- * none at all.
+ * small), -ETIMEDOUT, -EAGAIN and -EINTR the call goes on and can be asked for
+ * again; so with -EBADMSG where it is the lane that is not valid, and not this reply;
+ * with others it has ended.  -EINVAL there is no such call, or none at all.
  *
  * Since 0.3.
  */
