@@ -37,7 +37,7 @@ struct own {
  */
 static uint64_t ring_for(const struct shape *shape, unsigned type)
 {
-	uint64_t least = 2 * shape->producers * (uint64_t)shape->size;
+	uint64_t least = UINT64_C(2) * shape->producers * shape->size;
 
 	return type == MMSOCK_RPC && shape->ring_bytes < least
 		       ? least
