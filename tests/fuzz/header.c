@@ -3,10 +3,10 @@
  * header.c - a file that may be a port: any header, any size
  *
  * An input is a size, some choices, and what is to be different in the header of
- * a true port or semaphore; the checksum can be put right, so that it is not all
- * that is ever looked at.  Each call that opens by name is tried.  What holds:
- * they agree on what the file is, what they refuse they leave alone, and what
- * they accept works.
+ * a true port, semaphore or service; the checksums can be put right, so that they
+ * are not all that is ever looked at.  Each call that opens by name is tried.  What
+ * holds: they agree on what the file is, what they refuse they leave alone, and
+ * what they accept works.
  */
 #include "header.h"
 #include "fuzz.h"
@@ -18,12 +18,17 @@
 
 enum choice {
 	SEMAPHORE = 1,  /* where the header comes from */
-	RIGHT_SUM = 2,  /* put the checksum right */
+	RIGHT_SUM = 2,  /* put the first checksum right */
 	RIGHT_SIZE = 4, /* as many bytes as the header says */
-	ZEROES = 8 /* not a true header, but one of zeroes, to begin with */
+	ZEROES = 8,   /* not a true header, but one of zeroes, to begin with */
+	SERVICE = 16, /* where the header comes from */
+	SEALED = 32   /* put all checksums right */
 };
 
-static struct mms_header headers[2]; /* true ones */
+/* True ones, by choice. */
+static struct mms_header port_header;
+static struct mms_header sem_header;
+static struct mms_header service_header;
 static const char *path;
 
 static void read_header(const char *name, struct mms_header *header)
@@ -33,6 +38,19 @@ static void read_header(const char *name, struct mms_header *header)
 	CHECK(fd >= 0);
 	CHECK_INT(pread(fd, header, sizeof(*header), 0), sizeof(*header));
 	close(fd);
+}
+
+static void create_service(const char *name)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CREATE_NEW_EXCLUSIVE, 0);
+
+	options.type = MMSOCK_RPC;
+	options.slots = 4;
+	options.clients = 2;
+	options.ring_bytes = MMSOCK_RING_MIN;
+	options.reply_bytes = 1024;
+	CHECK_INT(mmsock_create(name, &options), 1);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -45,8 +63,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	create_port("port", MMSOCK_RING_MIN, 4);
 	options.slots = 4;
 	CHECK_INT(mmsock_sem_create("sem", &options), 1);
-	read_header("port", &headers[0]);
-	read_header("sem", &headers[1]);
+	create_service("service");
+	read_header("port", &port_header);
+	read_header("sem", &sem_header);
+	read_header("service", &service_header);
 	path = strdup(join(getenv("MMSOCK_DIR"), NAME));
 	return 0;
 }
@@ -80,6 +100,13 @@ static void write_made(struct made *made)
 	made->inode = inode_of(path);
 }
 
+static const struct mms_header *true_header(unsigned choices)
+{
+	if (choices & SERVICE)
+		return &service_header;
+	return choices & SEMAPHORE ? &sem_header : &port_header;
+}
+
 static struct made take_made(struct fuzz_input *input)
 {
 	unsigned choices = (unsigned)fuzz_number(input, 1);
@@ -90,12 +117,14 @@ static struct made take_made(struct fuzz_input *input)
 	made.size = fuzz_number(input, 3) % 20000;
 	fuzz_copy(input, change, sizeof(change));
 	if (!(choices & ZEROES))
-		memcpy(image, &headers[choices & SEMAPHORE], sizeof(image));
+		memcpy(image, true_header(choices), sizeof(image));
 	for (size_t i = 0; i < sizeof(image); i++)
 		image[i] ^= change[i];
 	memcpy(&made.header, image, sizeof(image));
 	if (choices & RIGHT_SUM)
 		made.header.check = mms_header_check(&made.header);
+	if (choices & SEALED)
+		mms_header_seal(&made.header);
 	if (choices & RIGHT_SIZE && made.header.file_bytes <= FILE_MAX)
 		made.size = made.header.file_bytes;
 	return made;
@@ -188,6 +217,48 @@ static void check_open(int verdict, unsigned mode, uint32_t type)
 	mmsock_close(handle);
 }
 
+static struct mmsock *open_service(int verdict, unsigned role, uint32_t type)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CONNECT_TO_EXISTING, role);
+	struct mmsock *handle = NULL;
+	int r = mmsock_open(NAME, &options, &handle);
+
+	if (verdict)
+		CHECK_INT(r, verdict);
+	else
+		CHECK_INT(r, type == MMS_TYPE_RPC ? 0 : -ENOTSOCK);
+	return handle;
+}
+
+static void check_service(struct mmsock *client, struct mmsock *server)
+{
+	struct mmsock_request request;
+	uint64_t call = 0;
+	char buffer[8];
+
+	CHECK(mmsock_max_message(client) > 0 && mmsock_max_reply(client) > 0);
+	CHECK_INT(mmsock_call_send(client, "x", 1, &call, 0), 0);
+	CHECK_INT(
+		mmsock_serve_recv(server, buffer, sizeof(buffer), &request, 0),
+		1);
+	CHECK_INT(mmsock_reply(server, &request, buffer, 1, 0), 0);
+	CHECK_INT(mmsock_call_recv(client, &call, buffer, sizeof(buffer), 0),
+		  1);
+	CHECK_INT(buffer[0], 'x');
+}
+
+static void check_service_open(int verdict, uint32_t type)
+{
+	struct mmsock *server = open_service(verdict, MMSOCK_SERVER, type);
+	struct mmsock *client = open_service(verdict, MMSOCK_CLIENT, type);
+
+	if (client && server)
+		check_service(client, server);
+	mmsock_close(client);
+	mmsock_close(server);
+}
+
 static void check_sem_open(int verdict, uint32_t type)
 {
 	struct mmsock_sem_options options = MMSOCK_SEM_OPTIONS_INIT;
@@ -249,6 +320,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_open(verdict, MMSOCK_CREATE_NEW_EXCLUSIVE, type);
 	check_open(verdict, MMSOCK_CONNECT_OR_CREATE, type);
 	check_sem_open(verdict, type);
+	check_service_open(verdict, type);
 	check_untouched(&made);
 	check_replaced(verdict, &made, size % 2);
 	return 0;
