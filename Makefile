@@ -75,10 +75,10 @@ FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_s
 # Those that share what is done to a port.
 VICTIM_TESTS = crashes fork_steps pair_steps port_steps stop_steps \
 	# EOL
-FUZZ = arguments delimiter framing header number ring scribbler units \
+FUZZ = arguments delimiter framing header number ring scribbler service units \
 	# EOL
 # Targets that damage a mapping while it is in use.
-FUZZ_DAMAGE = ring scribbler units \
+FUZZ_DAMAGE = ring scribbler service units \
 	# EOL
 SOAK_PARTS = calls chaos guests soak streams traffic world \
 	# EOL

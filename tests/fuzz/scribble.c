@@ -7,11 +7,13 @@
 #include "scribble.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 
+#include "lane.h"
 #include "unit/sandbox.h"
 
 #define STORES_MAX 64
+#define PLACES     256U /* that a byte names */
+#define WORD       sizeof(uint64_t)
 
 /* A word of the file, what to do to it, and how many steps to wait before. */
 struct store {
@@ -27,6 +29,7 @@ static struct {
 	size_t size;
 	struct store stores[STORES_MAX];
 	size_t count;
+	bool due;
 	size_t next; /* of those that are due in the middle of calls */
 	unsigned steps;
 	pthread_t thread;
@@ -53,22 +56,35 @@ static uint64_t ring_offset(void)
 	return load(offsetof(struct mms_header, ring_offset));
 }
 
-/* The word that lies @distance words behind what @end names; of a ring. */
-static uint64_t near_end(size_t end, int distance)
+static const struct mms_header *header(void)
 {
-	uint64_t position =
-		load(MMS_CONTROL_OFFSET + end + offsetof(struct mms_end, at)) +
-		(uint64_t)((int64_t)distance * 8);
+	return (const void *)scribbler.map;
+}
 
-	return ring_offset() + (position & (SCRIBBLE_RING - 1) & ~UINT64_C(7));
+static bool has_lanes(void)
+{
+	return header()->type == MMS_TYPE_RPC;
+}
+
+/* The word of the ring at @ring, @distance words behind what the end says. */
+static uint64_t near_end(uint64_t ring, uint64_t end, int distance)
+{
+	uint64_t position = load(end + offsetof(struct mms_end, at)) +
+			    (uint64_t)((int64_t)distance * 8);
+
+	return ring + (position & (SCRIBBLE_RING - 1) & ~UINT64_C(7));
 }
 
 /*
  * Control block, pool, rows, and the ring's words from head on and around tail.  A
  * semaphore has no ring; its pool is found instead.
  */
-static uint64_t offset_of(unsigned place)
+static uint64_t offset_in_port(unsigned place)
 {
+	const uint64_t send =
+		MMS_CONTROL_OFFSET + offsetof(struct mms_control, send);
+	const uint64_t recv =
+		MMS_CONTROL_OFFSET + offsetof(struct mms_control, recv);
 	bool has_ring = load(offsetof(struct mms_header, ring_bytes)) != 0;
 
 	if (place < 64)
@@ -78,9 +94,45 @@ static uint64_t offset_of(unsigned place)
 	if (place < 131)
 		return MMS_ROWS_OFFSET + 8 * (place - 67);
 	if (place < 194)
-		return near_end(offsetof(struct mms_control, recv),
-				(int)place - 131);
-	return near_end(offsetof(struct mms_control, send), (int)place - 210);
+		return near_end(ring_offset(), recv, (int)place - 131);
+	return near_end(ring_offset(), send, (int)place - 210);
+}
+
+/* The lanes' words, and the desks'. */
+static uint64_t offset_in_table(unsigned place)
+{
+	uint64_t bytes = mms_desks_end(header()) - mms_lanes_offset(header());
+
+	return mms_lanes_offset(header()) + place % (bytes / WORD) * WORD;
+}
+
+/* The words of a client's reply ring from head on and around tail. */
+static uint64_t offset_in_lane(unsigned place)
+{
+	unsigned client = place / 128 % header()->clients;
+	uint64_t lane = mms_lanes_offset(header()) +
+			client * (uint64_t)sizeof(struct mms_lane);
+	uint64_t ring = ring_offset() + header()->ring_bytes +
+			client * header()->lane_bytes;
+
+	place %= 128;
+	if (place < 64)
+		return near_end(ring, lane + offsetof(struct mms_lane, recv),
+				(int)place);
+	return near_end(ring, lane + offsetof(struct mms_lane, send),
+			(int)place - 80);
+}
+
+/* A service has three times as many places. */
+static uint64_t offset_of(unsigned place)
+{
+	unsigned part = has_lanes() ? place / PLACES % 3 : 0;
+
+	if (part == 1)
+		return offset_in_table(place % PLACES);
+	if (part == 2)
+		return offset_in_lane(place % PLACES);
+	return offset_in_port(place % PLACES);
 }
 
 static uint64_t changed(const struct store *store, uint64_t old)
@@ -101,7 +153,7 @@ static uint64_t changed(const struct store *store, uint64_t old)
 		       (operand >> 16 & 7) << MMS_RECORD_SLOT_SHIFT |
 		       (operand & 0xffff);
 	case 5: /* what another word says */
-		return load(offset_of(operand & 0xff));
+		return load(offset_of(operand & 0xffff));
 	case 6:
 		return (old & ~UINT64_C(0xffffffff)) | (operand & 0xffffffff);
 	default:
@@ -159,6 +211,12 @@ void scribble_reset(void)
 {
 	memcpy(scribbler.map, scribbler.image, scribbler.size);
 	scribbler.count = scribbler.next = scribbler.steps = 0;
+	scribbler.due = false;
+}
+
+bool scribble_due(void)
+{
+	return scribbler.due;
 }
 
 unsigned char *scribble_file(void)
@@ -169,12 +227,14 @@ unsigned char *scribble_file(void)
 /* As many bytes of the operand as its size says, so that inputs stay short. */
 void scribble_take(struct fuzz_input *input)
 {
-	struct store store = {.place = (unsigned)fuzz_number(input, 1)};
+	unsigned bytes = has_lanes() ? 2 : 1;
+	struct store store = {.place = (unsigned)fuzz_number(input, bytes)};
 	unsigned how = (unsigned)fuzz_number(input, 1);
 
 	store.how = how % 8;
 	store.operand = fuzz_number(input, 1U << how / 8 % 4);
 	store.delay = how / 32 ? (unsigned)fuzz_number(input, 1) : 0;
+	scribbler.due = true;
 	if (!store.delay)
 		write_store(&store);
 	else if (scribbler.count < STORES_MAX)
@@ -212,8 +272,8 @@ static bool same(size_t from, size_t to)
 
 void scribble_check(void)
 {
-	size_t rows_end =
-		MMS_ROWS_OFFSET + SCRIBBLE_SLOTS * sizeof(struct mms_row);
+	size_t rows_end = has_lanes() ? mms_desks_end(header())
+				      : mms_lanes_offset(header());
 
 	CHECK(same(0, MMS_CONTROL_OFFSET));
 	CHECK(same(MMS_POOL_OFFSET + sizeof(struct mms_pool), MMS_ROWS_OFFSET));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scribble.h - somebody who writes into a port or semaphore and keeps no rule
+ * scribble.h - somebody who writes into a port, semaphore or service and keeps no
+ * rule
  *
  * What he writes, where and when comes from the input.  When: at once; or in the
  * middle of a call, after so many steps of the library, which is compiled so that
@@ -10,6 +11,8 @@
  */
 #ifndef SCRIBBLE_H
 #define SCRIBBLE_H
+
+#include <stdbool.h>
 
 #include "fuzz.h"
 #include "layout.h"
@@ -25,6 +28,9 @@ void scribble_reset(void);
 
 /* The file, to damage it in other ways. */
 unsigned char *scribble_file(void);
+
+/* Something has been taken to be written since the reset. */
+bool scribble_due(void);
 
 /* Take one thing to write from the input, and write it when it is due. */
 void scribble_take(struct fuzz_input *input);
