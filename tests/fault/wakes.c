@@ -974,14 +974,18 @@ static const struct scene for_a_lane_of_the_dead = {
 static void stop_waiter_first(const struct step_trace *trace,
 			      unsigned long change, unsigned long place)
 {
+	const _Atomic uint64_t *sleeps;
 	struct step bringer;
 	struct step step;
 
 	step_start(&step, scene->prepare_waiter, scene->wait, NULL);
 	step_start(&bringer, scene->prepare_bringer, scene->bring, NULL);
-	CHECK(step_forward_to_change(&step, place, sleeps_of(step.pid)));
+	sleeps = sleeps_of(step.pid);
+	CHECK(step_forward_to_change(&step, place, sleeps));
 	step_to(&bringer, trace, change - 1);
-	(void)step_until_changed(&step, sleeps_of(step.pid));
+	/* The way may be shorter this time, and he about to sleep already. */
+	if (!atomic_load(sleeps))
+		(void)step_until_changed(&step, sleeps);
 	step_finish(&bringer);
 	step_finish(&step);
 	scene->clean();
