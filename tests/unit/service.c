@@ -32,7 +32,7 @@ static void create_service(void)
 }
 
 /* Handles of a case, which are closed at its end. */
-static struct mmsock *entered[128];
+static struct mmsock *_Atomic entered[128];
 static _Atomic unsigned entries;
 
 static void leave(struct mmsock *handle)
