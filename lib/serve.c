@@ -454,16 +454,25 @@ int mmsock_reply_commit(struct mmsock *handle, size_t length)
 	return mms_leave(handle, 0);
 }
 
+/* Start a call about a request that is open; mms_leave() must follow a 0. */
+static int enter_about(struct mmsock *handle,
+		       const struct mmsock_request *request)
+{
+	int r = mms_enter(handle, MMSOCK_SERVER, MMS_NO_LOAN);
+
+	if (r || is_open(handle, request))
+		return r;
+	return mms_leave(handle, refuse_request());
+}
+
 int mmsock_request_wanted(struct mmsock *handle,
 			  const struct mmsock_request *request)
 {
-	int r = mms_enter(handle, MMSOCK_SERVER, MMS_NO_LOAN);
+	int r = enter_about(handle, request);
 	bool wanted;
 
 	if (r)
 		return r;
-	if (!is_open(handle, request))
-		return mms_leave(handle, refuse_request());
 	wanted = mms_lane_wants(lane_of(handle, request->client),
 				request->call) &&
 		 mms_peer_is_dead(&handle->port, request->client) != 1;
@@ -474,13 +483,11 @@ int mmsock_request_wanted(struct mmsock *handle,
 int mmsock_request_pid(struct mmsock *handle,
 		       const struct mmsock_request *request)
 {
-	int r = mms_enter(handle, MMSOCK_SERVER, MMS_NO_LOAN);
+	int r = enter_about(handle, request);
 	int pid;
 
 	if (r)
 		return r;
-	if (!is_open(handle, request))
-		return mms_leave(handle, refuse_request());
 	pid = (int)atomic_load_explicit(&handle->port.rows[request->client].pid,
 					memory_order_relaxed);
 	mms_leave(handle, 0);
