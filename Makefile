@@ -69,11 +69,14 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 	# EOL
 STRESS = processes ring_threads semaphore services \
 	# EOL
-FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_steps sem_moments sem_steps signals stop_steps syscalls tool_syscalls \
-	wakes \
+FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_steps sem_moments sem_steps signals stop_steps \
+	syscalls_messages syscalls_names syscalls_semaphores tool_syscalls wakes \
 	# EOL
 # Those that share what is done to a port.
 VICTIM_TESTS = crashes fork_steps pair_steps port_steps stop_steps \
+	# EOL
+# Those that let system calls of the library fail.
+SCENE_TESTS = syscalls_messages syscalls_names syscalls_semaphores \
 	# EOL
 FUZZ = arguments delimiter framing header number ring scribbler service units \
 	# EOL
@@ -82,7 +85,7 @@ FUZZ_DAMAGE = ring scribbler service units \
 	# EOL
 SOAK_PARTS = calls chaos guests soak streams traffic world \
 	# EOL
-TEST_HEADERS = check fault/audit fault/inject fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
+TEST_HEADERS = check fault/audit fault/inject fault/port_scenes fault/scenes fault/step fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = abi bench bench_output call cat completion create examples faults framing hostile ls \
 	namespaces pipelines recv regressions rm sem send serve \
@@ -131,7 +134,8 @@ PARTS = $(sort $(TOOL_PARTS) $(STREAM_PARTS) $(RECV_PARTS) $(CAT_PARTS) \
 SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
-	tests/fault/audit.c tests/fault/inject.c tests/fault/step.c tests/fault/victims.c \
+	tests/fault/audit.c tests/fault/inject.c tests/fault/port_scenes.c \
+	tests/fault/scenes.c tests/fault/step.c tests/fault/victims.c \
 	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/exits.c \
 	tests/fuzz/guard.c tests/fuzz/replay.c tests/fuzz/scribble.c \
 	$(SOAK_PARTS:%=tests/soak/%.c) \
@@ -245,6 +249,8 @@ $(FAULT_BINS): $(RELEASED)
 $(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/inject.o \
 	$(BUILD)/obj/tests/fault/step.o
 $(VICTIM_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/victims.o
+$(SCENE_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/port_scenes.o \
+	$(BUILD)/obj/tests/fault/scenes.o
 $(FAULT_BINS): private TEST_LIBS = -Wl,-z,now
 # A target is a program by itself, or with libFuzzer.
 $(FUZZ_BINS): $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/obj/tests/fuzz/replay.o)

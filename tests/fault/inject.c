@@ -28,6 +28,7 @@
 #include "check.h"
 
 #define FAULTS_MAX 12
+#define PLAY_LIMIT 20 /* seconds */
 
 /* Behind a call's arguments stands what kind of lock it is about. */
 #define LOCK_TYPE 6
@@ -702,4 +703,47 @@ void inject_each(struct inject *inject, const char *name, bool is_patient,
 		plays += play_all_ways(inject, is_patient, play);
 	} while (inject->happened);
 	printf("# %s: %lu calls, %lu plays\n", name, inject->at - 1, plays);
+}
+
+/* Plays that fail. */
+
+static void (*explain_play)(void);
+
+static void say_what_hung(int number)
+{
+	(void)number;
+	explain_play();
+	printf("# it hangs\n");
+	fflush(stdout);
+	_exit(EXIT_FAILURE);
+}
+
+void inject_explain(void (*explain)(void))
+{
+	explain_play = explain;
+	signal(SIGALRM, say_what_hung);
+}
+
+void inject_hurry(void)
+{
+	alarm(PLAY_LIMIT);
+}
+
+void inject_apart(void (*run_it)(void))
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		run_it();
+		fflush(stdout);
+		_exit(EXIT_SUCCESS);
+	}
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	if (status)
+		explain_play();
+	CHECK_INT(status, 0);
 }

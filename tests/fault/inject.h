@@ -64,4 +64,13 @@ void inject_each(struct inject *inject, const char *name, bool is_patient,
 /* Say what was done, in a line that begins with "# ". */
 void inject_report(const struct inject *inject);
 
+/*
+ * What there is to say about a play that fails; inject_hurry() begins one, which
+ * fails when it takes too long.  inject_apart() runs a part of it in a process of
+ * its own, which knows nothing of what has been.
+ */
+void inject_explain(void (*explain)(void));
+void inject_hurry(void);
+void inject_apart(void (*run)(void));
+
 #endif
