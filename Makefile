@@ -70,13 +70,13 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 STRESS = processes ring_threads semaphore services \
 	# EOL
 FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_steps sem_moments sem_steps signals stop_steps \
-	syscalls_messages syscalls_names syscalls_semaphores tool_syscalls wakes \
+	syscalls_messages syscalls_names syscalls_semaphores syscalls_services tool_syscalls wakes \
 	# EOL
 # Those that share what is done to a port.
 VICTIM_TESTS = crashes fork_steps pair_steps port_steps stop_steps \
 	# EOL
 # Those that let system calls of the library fail.
-SCENE_TESTS = syscalls_messages syscalls_names syscalls_semaphores \
+SCENE_TESTS = syscalls_messages syscalls_names syscalls_semaphores syscalls_services \
 	# EOL
 FUZZ = arguments delimiter framing header number ring scribbler service units \
 	# EOL
