@@ -14,6 +14,8 @@
 #define PATIENCE_NS  (20 * MS)
 #define LARGE_RING   (UINT64_C(64) << 20)
 #define LONG_MESSAGE 2000
+/* A few of these fill the ring of a new service. */
+#define LARGE_REQUEST ((size_t)1 << 20)
 
 static volatile sig_atomic_t signals_seen;
 static timer_t timer;
@@ -53,7 +55,14 @@ static struct {
 	struct mmsock_run *run;
 	struct mmsock_sem *plain;
 	struct mmsock_sem *owned;
-	struct kid holders[2];
+	struct kid holders[3];
+	struct mmsock *idle;   /* a server whom nobody calls */
+	struct mmsock *caller; /* with a call that nobody answers */
+	uint64_t call;
+	struct mmsock *crowded; /* a client of a service that is full */
+	struct mmsock *beside;  /* a server, with the lane held by another */
+	struct mmsock_request request;
+	struct mmsock *others[3];
 } scene;
 
 static void run_holder(struct kid *self, void *context)
@@ -81,6 +90,70 @@ static struct mmsock_sem *open_sem(unsigned flags)
 	return sem;
 }
 
+static struct mmsock *enter(const char *service, unsigned role)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CONNECT_OR_CREATE, role);
+	struct mmsock *handle = NULL;
+
+	options.type = MMSOCK_RPC;
+	CHECK_INT(mmsock_open(service, &options, &handle), 0);
+	return handle;
+}
+
+static uint64_t ask(struct mmsock *client)
+{
+	uint64_t call = 0;
+
+	CHECK_INT(mmsock_call_send(client, "x", 1, &call, 0), 0);
+	return call;
+}
+
+static struct mmsock_request take_request(struct mmsock *server)
+{
+	struct mmsock_request request = {0};
+	char byte;
+
+	CHECK_INT(mmsock_serve_recv(server, &byte, 1, &request, 0), 1);
+	return request;
+}
+
+static void run_lane_holder(struct kid *self, void *context)
+{
+	struct mmsock *server = enter("lane", MMSOCK_SERVER);
+	struct mmsock_request request = take_request(server);
+	void *room;
+
+	(void)context;
+	CHECK_INT(mmsock_reply_reserve(server, &request, 1, &room, 0), 0);
+	meet(self);
+}
+
+static void set_services(void)
+{
+	struct mmsock *client;
+
+	scene.idle = enter("idle", MMSOCK_SERVER);
+	scene.others[0] = enter("deaf", MMSOCK_SERVER);
+	scene.caller = enter("deaf", MMSOCK_CLIENT);
+	scene.call = ask(scene.caller);
+	take_request(scene.others[0]);
+	scene.others[1] = enter("crowd", MMSOCK_SERVER);
+	scene.crowded = enter("crowd", MMSOCK_CLIENT);
+	while (!mmsock_call_reserve(scene.crowded, LARGE_REQUEST,
+				    &(void *){NULL}, 0))
+		CHECK_INT(mmsock_call_commit(scene.crowded, LARGE_REQUEST,
+					     &(uint64_t){0}),
+			  0);
+	scene.beside = enter("lane", MMSOCK_SERVER);
+	scene.others[2] = client = enter("lane", MMSOCK_CLIENT);
+	ask(client);
+	scene.request = take_request(scene.beside);
+	ask(client);
+	kid_start(&scene.holders[2], run_lane_holder, NULL);
+	CHECK(hear(&scene.holders[2]));
+}
+
 static void set_scene(void)
 {
 	unsigned roles[] = {MMSOCK_SENDER, MMSOCK_RECEIVER};
@@ -104,6 +177,7 @@ static void set_scene(void)
 	CHECK_INT(mmsock_run_new(8192, &scene.run), 0);
 	scene.plain = open_sem(0);
 	scene.owned = open_sem(MMSOCK_SEM_OWNED);
+	set_services();
 	make_timer();
 }
 
@@ -111,8 +185,14 @@ static void strike_scene(void)
 {
 	int i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		kid_end(&scene.holders[i]);
+	for (i = 0; i < 3; i++)
+		mmsock_close(scene.others[i]);
+	mmsock_close(scene.idle);
+	mmsock_close(scene.caller);
+	mmsock_close(scene.crowded);
+	mmsock_close(scene.beside);
 	mmsock_sem_close(scene.plain);
 	mmsock_sem_close(scene.owned);
 	mmsock_run_free(scene.run);
@@ -189,6 +269,82 @@ static int64_t take_and_own(int64_t timeout_ns)
 	return mmsock_sem_wait(scene.owned, 1, timeout_ns);
 }
 
+static int64_t serve(int64_t timeout_ns)
+{
+	struct mmsock_request request;
+
+	return mmsock_serve_recv(scene.idle, buffer, sizeof(buffer), &request,
+				 timeout_ns);
+}
+
+static int64_t look_at_request(int64_t timeout_ns)
+{
+	const void *request;
+
+	return mmsock_serve_peek(scene.idle, &request, timeout_ns);
+}
+
+/* However it ends, it is in flight no more. */
+static int64_t call(int64_t timeout_ns)
+{
+	unsigned before = mmsock_call_count(scene.caller);
+	int64_t r = mmsock_call(scene.caller, "x", 1, buffer, sizeof(buffer),
+				timeout_ns);
+
+	CHECK_INT(mmsock_call_count(scene.caller), before);
+	return r;
+}
+
+static int64_t collect(int64_t timeout_ns)
+{
+	return mmsock_call_recv(scene.caller, &scene.call, buffer,
+				sizeof(buffer), timeout_ns);
+}
+
+static int64_t look_at_reply(int64_t timeout_ns)
+{
+	uint64_t any = 0;
+	const void *reply;
+
+	return mmsock_call_peek(scene.caller, &any, &reply, timeout_ns);
+}
+
+static int64_t send_request(int64_t timeout_ns)
+{
+	static char request[LARGE_REQUEST];
+	uint64_t sent;
+
+	return mmsock_call_send(scene.crowded, request, sizeof(request), &sent,
+				timeout_ns);
+}
+
+static int64_t reserve_request(int64_t timeout_ns)
+{
+	void *space;
+
+	return mmsock_call_reserve(scene.crowded, LARGE_REQUEST, &space,
+				   timeout_ns);
+}
+
+static int64_t reply(int64_t timeout_ns)
+{
+	return mmsock_reply(scene.beside, &scene.request, "x", 1, timeout_ns);
+}
+
+static int64_t reply_error(int64_t timeout_ns)
+{
+	return mmsock_reply_error(scene.beside, &scene.request, 1, "x",
+				  timeout_ns);
+}
+
+static int64_t reserve_reply(int64_t timeout_ns)
+{
+	void *space;
+
+	return mmsock_reply_reserve(scene.beside, &scene.request, 1, &space,
+				    timeout_ns);
+}
+
 static const struct {
 	const char *name;
 	int64_t (*call)(int64_t timeout_ns);
@@ -205,6 +361,16 @@ static const struct {
 	{"a port", wait_for_port},
 	{"a unit", take},
 	{"a unit to own", take_and_own},
+	{"a request", serve},
+	{"a request to look at", look_at_request},
+	{"what is called", call},
+	{"a reply", collect},
+	{"a reply to look at", look_at_reply},
+	{"room for a request", send_request},
+	{"room to write a request in", reserve_request},
+	{"a caller's lane", reply},
+	{"a caller's lane for an error", reply_error},
+	{"a caller's lane to write in", reserve_reply},
 };
 
 /* The one that was not ended by a signal is not ended by an earlier one. */
@@ -306,21 +472,11 @@ static void survive(int64_t result, int64_t expected)
 	calls_survived++;
 }
 
-/* With a request for its end pending all the time, each call comes back. */
-static void *run_cancelled(void *context)
+static void survive_messages(void)
 {
 	const void *message;
 	void *space;
 
-	(void)context;
-	pthread_cancel(pthread_self());
-	survive(receive(PATIENCE_NS), -ETIMEDOUT);
-	survive(receive_run(PATIENCE_NS), -ETIMEDOUT);
-	survive(send_it(PATIENCE_NS), -ETIMEDOUT);
-	survive(send_beside(PATIENCE_NS), -ETIMEDOUT);
-	survive(receive_beside(PATIENCE_NS), -ETIMEDOUT);
-	survive(wait_for_peers(PATIENCE_NS), -ETIMEDOUT);
-	survive(take(PATIENCE_NS), -ETIMEDOUT);
 	survive(mmsock_sem_post(scene.plain, 1), 0);
 	survive(take(MMSOCK_FOREVER), 0);
 	survive(mmsock_send(scene.empty, "x", 1, MMSOCK_FOREVER), 0);
@@ -330,20 +486,72 @@ static void *run_cancelled(void *context)
 	survive(mmsock_reserve(scene.empty, 1, &space, MMSOCK_FOREVER), 0);
 	survive(mmsock_commit(scene.empty, 0), 0);
 	survive(receive(MMSOCK_FOREVER), 0);
+}
+
+/* One thread is client and server, of the service that nobody calls else. */
+static void survive_calls(struct mmsock *client)
+{
+	struct mmsock_request request;
+	const void *bytes;
+	uint64_t number;
+	void *space;
+
+	survive(mmsock_call_send(client, "x", 1, &number, MMSOCK_FOREVER), 0);
+	survive(mmsock_serve_recv(scene.idle, buffer, 1, &request,
+				  MMSOCK_FOREVER),
+		1);
+	survive(mmsock_request_wanted(scene.idle, &request), 1);
+	survive(mmsock_reply(scene.idle, &request, "x", 1, MMSOCK_FOREVER), 0);
+	survive(mmsock_call_recv(client, &number, buffer, 1, MMSOCK_FOREVER),
+		1);
+	survive(mmsock_call_reserve(client, 1, &space, MMSOCK_FOREVER), 0);
+	survive(mmsock_call_commit(client, 0, &number), 0);
+	survive(mmsock_serve_peek(scene.idle, &bytes, MMSOCK_FOREVER), 0);
+	survive(mmsock_serve_release(scene.idle, &request), 0);
+	survive(mmsock_reply_reserve(scene.idle, &request, 1, &space,
+				     MMSOCK_FOREVER),
+		0);
+	survive(mmsock_reply_commit(scene.idle, 1), 0);
+	survive(mmsock_call_peek(client, &number, &bytes, MMSOCK_FOREVER), 1);
+	survive(mmsock_call_release(client), 0);
+	survive(mmsock_call_send(client, "x", 1, &number, MMSOCK_FOREVER), 0);
+	survive(mmsock_call_cancel(client, number), 1);
+}
+
+/* With a request for its end pending all the time, each call comes back. */
+static void *run_cancelled(void *context)
+{
+	size_t i;
+
+	pthread_cancel(pthread_self());
+	for (i = 0; i < CHECK_COUNT(waits); i++)
+		survive(waits[i].call(PATIENCE_NS), -ETIMEDOUT);
+	survive_messages();
+	survive_calls(context);
 	pthread_testcancel();
 	return NULL;
 }
 
-static void test_cancelled(void)
+static void join_cancelled(void *(*run)(void *context), void *context,
+			   size_t calls)
 {
 	pthread_t thread;
 	void *result;
 
-	set_scene();
-	CHECK(!pthread_create(&thread, NULL, run_cancelled, NULL));
+	CHECK(!pthread_create(&thread, NULL, run, context));
 	CHECK(!pthread_join(thread, &result));
 	CHECK(result == PTHREAD_CANCELED);
-	CHECK_INT(calls_survived, 16);
+	CHECK_INT(calls_survived, calls);
+}
+
+static void test_cancelled(void)
+{
+	struct mmsock *client;
+
+	set_scene();
+	client = enter("idle", MMSOCK_CLIENT);
+	join_cancelled(run_cancelled, client, CHECK_COUNT(waits) + 9 + 15);
+	mmsock_close(client);
 	strike_scene();
 }
 
@@ -400,13 +608,56 @@ static void *run_cancelled_opener(void *context)
 static void test_cancelled_opener(void)
 {
 	const char *dir = fresh_dir();
-	pthread_t thread;
-	void *result;
 
-	CHECK(!pthread_create(&thread, NULL, run_cancelled_opener, NULL));
-	CHECK(!pthread_join(thread, &result));
-	CHECK(result == PTHREAD_CANCELED);
-	CHECK_INT(calls_survived, 16);
+	join_cancelled(run_cancelled_opener, NULL, 16);
+	CHECK_INT(count_entries(dir), 0);
+}
+
+/* Also where they ask the kernel about others, with no descriptor for that. */
+static void *run_cancelled_caller(void *context)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CREATE_NEW_OVERWRITE, 0);
+	struct mmsock_request request;
+	struct mmsock *client;
+	struct mmsock *server;
+	uint64_t number;
+
+	(void)context;
+	pthread_cancel(pthread_self());
+	options.type = MMSOCK_RPC;
+	survive(mmsock_create("r", &options), 1);
+	options.mode = MMSOCK_CONNECT_TO_EXISTING;
+	options.role = MMSOCK_SERVER;
+	survive(mmsock_open("r", &options, &server), 0);
+	options.role = MMSOCK_CLIENT;
+	survive(mmsock_open("r", &options, &client), 0);
+	CHECK(!close_range(3, ~0U, 0));
+	survive(mmsock_call(client, "x", 1, NULL, 0, PATIENCE_NS), -ETIMEDOUT);
+	survive(mmsock_call_send(client, "x", 1, &number, PATIENCE_NS), 0);
+	survive(mmsock_serve_recv(server, buffer, 1, &request, PATIENCE_NS), 1);
+	CHECK(!close_range(3, ~0U, 0));
+	survive(mmsock_request_wanted(server, &request), 1);
+	CHECK(!close_range(3, ~0U, 0));
+	survive(mmsock_call_recv(client, &number, buffer, 1, PATIENCE_NS),
+		-ETIMEDOUT);
+	mmsock_close(server);
+	CHECK(!close_range(3, ~0U, 0));
+	survive(mmsock_call_recv(client, &number, buffer, 1, PATIENCE_NS),
+		-EOWNERDEAD);
+	survive(mmsock_call(client, "x", 1, NULL, 0, PATIENCE_NS),
+		-ECONNREFUSED);
+	mmsock_close(client);
+	survive(mmsock_remove("r", NULL, MMSOCK_REMOVE_ALWAYS), 0);
+	pthread_testcancel();
+	return NULL;
+}
+
+static void test_cancelled_caller(void)
+{
+	const char *dir = fresh_dir();
+
+	join_cancelled(run_cancelled_caller, NULL, 11);
 	CHECK_INT(count_entries(dir), 0);
 }
 
@@ -417,6 +668,7 @@ static const struct check_case cases[] = {
 	{"ports come and go whatever comes", test_names},
 	{"a thread is not cancelled within a call", test_cancelled},
 	{"nor within one that opens files", test_cancelled_opener},
+	{"nor within one that asks who serves", test_cancelled_caller},
 };
 
 int main(int argc, char **argv)
