@@ -113,16 +113,20 @@ static void confirm(const struct mms_units *units, uint64_t word)
 
 /*
  * A note of an earlier round of versions that happens to be the one of the change
- * to come would say that it has happened.
+ * to come would say that it has happened.  What it is replaced by may be the version
+ * of a change that was tried in vain, and the journal still says what that would
+ * have made of the row; so the journal is made to agree with the row first.
  */
 static void forget_note(struct mms_row *row, uint64_t next)
 {
 	uint64_t note = mms_load(&row->confirmed);
 
+	if (!same_version(note, next))
+		return;
+	mms_store(&row->journal, mms_load(&row->held) & MMS_UNITS_VALUE);
 	/* [U6] pairs with [U6]: nobody notes a version that is yet to come. */
-	if (same_version(note, next))
-		mms_cas_release(&row->confirmed, note,
-				next_note(note, next - MMS_UNITS_VERSION_STEP));
+	mms_cas_release(&row->confirmed, note,
+			next_note(note, next - MMS_UNITS_VERSION_STEP));
 }
 
 /*

@@ -63,10 +63,9 @@ static const _Atomic uint64_t *word(void)
 			->units;
 }
 
-static const struct mms_row *row(unsigned slot)
+static struct mms_row *row(unsigned slot)
 {
-	return (const struct mms_row *)(const void *)(file + MMS_ROWS_OFFSET) +
-	       slot;
+	return (struct mms_row *)(void *)(file + MMS_ROWS_OFFSET) + slot;
 }
 
 /* Children. */
@@ -177,6 +176,37 @@ static void test_late_note(void)
 	printf("# %lu instructions\n", at);
 }
 
+/*
+ * Versions have come round: of the change to come there is a note already, and the
+ * last change was tried in vain, since another was faster.
+ */
+static void come_round(void)
+{
+	struct mms_row *owner = row(FIRST);
+	uint64_t version = mms_load(word()) & MMS_UNITS_VERSION;
+
+	mms_store(&owner->journal, version | 2);
+	mms_store(&owner->confirmed, version + MMS_UNITS_VERSION_STEP);
+}
+
+static void test_come_round(void)
+{
+	unsigned long at;
+	struct step owner;
+	bool goes_on = true;
+
+	setup(ALL);
+	for (at = 0; goes_on; at++) {
+		step_start(&owner, prepare_owner, take_one, NULL);
+		replace_word();
+		come_round();
+		goes_on = step_forward(&owner, at);
+		step_kill(&owner);
+		audit();
+	}
+	printf("# %lu instructions\n", at);
+}
+
 static void look(void *context)
 {
 	(void)context;
@@ -240,6 +270,7 @@ static const struct check_case cases[] = {
 	{"a change is noted while its owner is buried",
 	 test_noted_while_buried},
 	{"a late note does not take the place of a newer one", test_late_note},
+	{"an owner is killed where versions come round", test_come_round},
 	{"of two who bury one gives back", test_two_bury},
 	{"a unit that comes as the time goes is taken", test_last_try},
 };
