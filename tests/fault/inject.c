@@ -5,6 +5,7 @@
  * A call that is to fail is replaced by one that does not exist, and its result by
  * the error.  One that takes effect although it fails, as close(2) does, is left
  * alone but for its result.  Short reads and writes are made by asking for less.
+ * Threads are traced with the process, what it forks is not.
  *
  * It knows ptrace(2) and nothing of what the child does.  The table has what a
  * kernel may answer to a caller who has done nothing wrong: memory, descriptors,
@@ -27,8 +28,9 @@
 
 #include "check.h"
 
-#define FAULTS_MAX 12
-#define PLAY_LIMIT 20 /* seconds */
+#define FAULTS_MAX  12
+#define PLAY_LIMIT  20 /* seconds */
+#define THREADS_MAX 128
 
 /* Behind a call's arguments stands what kind of lock it is about. */
 #define LOCK_TYPE 6
@@ -117,6 +119,7 @@ static const struct kind kinds[] = {
 	{"dup2", SYS_dup2, NULL, INSTEAD, 0, {EINTR, EBUSY}},
 #endif
 	{"dup3", SYS_dup3, NULL, INSTEAD, 0, {EINTR, EBUSY}},
+	{"eventfd2", SYS_eventfd2, NULL, INSTEAD, 0, {EMFILE, ENFILE, ENOMEM}},
 	{"faccessat",
 	 SYS_faccessat,
 	 NULL,
@@ -183,6 +186,12 @@ static const struct kind kinds[] = {
 	 0,
 	 {EEXIST, ENOSPC, EMLINK, EACCES, EIO, ENOENT, EPERM, EDQUOT}},
 	{"madvise", SYS_madvise, NULL, INSTEAD, 0, {EINVAL, EAGAIN, ENOMEM}},
+	{"memfd_create",
+	 SYS_memfd_create,
+	 NULL,
+	 INSTEAD,
+	 0,
+	 {EMFILE, ENFILE, ENOMEM}},
 #ifdef SYS_mkdir
 	{"mkdir",
 	 SYS_mkdir,
@@ -228,6 +237,12 @@ static const struct kind kinds[] = {
 	 INSTEAD,
 	 0,
 	 {EMFILE, ENFILE, ENOMEM, EACCES, EINTR, EIO}},
+	{"pidfd_open",
+	 SYS_pidfd_open,
+	 NULL,
+	 INSTEAD,
+	 0,
+	 {EMFILE, ENFILE, ENOMEM}},
 	{"pipe2", SYS_pipe2, NULL, INSTEAD, 0, {EMFILE, ENFILE}},
 #ifdef SYS_poll
 	{"poll", SYS_poll, NULL, INSTEAD, 0, {EINTR, ENOMEM}},
@@ -335,6 +350,12 @@ static unsigned count_faults(const struct kind *kind)
 	return count;
 }
 
+/* Another thread may have ended the process meanwhile. */
+static void check_traced(long r)
+{
+	CHECK(r >= 0 || errno == ESRCH);
+}
+
 /* What depends on the machine. */
 
 #if defined(__x86_64__) && defined(__LP64__)
@@ -343,7 +364,8 @@ static unsigned count_faults(const struct kind *kind)
 
 static void poke(pid_t pid, size_t offset, uint64_t value)
 {
-	CHECK(!ptrace(PTRACE_POKEUSER, pid, (void *)offset, (void *)value));
+	check_traced(
+		ptrace(PTRACE_POKEUSER, pid, (void *)offset, (void *)value));
 }
 
 static void set_number(pid_t pid, uint64_t number)
@@ -376,18 +398,18 @@ static void set_number(pid_t pid, uint64_t number)
 	int value = (int)number;
 	struct iovec part = {&value, sizeof(value)};
 
-	CHECK(!ptrace(PTRACE_SETREGSET, pid, (void *)NT_ARM_SYSTEM_CALL_SET,
-		      &part));
+	check_traced(ptrace(PTRACE_SETREGSET, pid,
+			    (void *)NT_ARM_SYSTEM_CALL_SET, &part));
 }
 
 static void set_argument(pid_t pid, int which, uint64_t value)
 {
-	struct user_regs_struct registers;
+	struct user_regs_struct registers = {0};
 	struct iovec part = {&registers, sizeof(registers)};
 
-	CHECK(!ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &part));
+	check_traced(ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &part));
 	registers.regs[which] = value;
-	CHECK(!ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &part));
+	check_traced(ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &part));
 }
 
 static void set_result(pid_t pid, uint64_t result)
@@ -421,6 +443,16 @@ static void set_result(pid_t pid, uint64_t result)
 
 /* The tracer. */
 
+/* A thread, and the call that it is in. */
+struct thread {
+	pid_t pid;     /* its own; 0: none */
+	bool replaces; /* the result of the call */
+	int64_t result;
+	bool restores; /* an argument, which a caller may rely on afterwards */
+	int restored;
+	uint64_t argument;
+};
+
 struct trace {
 	struct inject *inject;
 	pid_t pid;
@@ -428,12 +460,14 @@ struct trace {
 	bool begun;              /* it has stopped once, so it is traced */
 	bool counts;
 	bool to_first_question; /* begin with the program's first fcntl(2) */
-	bool replaces;          /* the result of the call that is under way */
-	int64_t result;
-	bool restores; /* an argument, which a caller may rely on afterwards */
-	int restored;
-	uint64_t argument;
+	struct thread threads[THREADS_MAX];
 };
+
+/* It may be another call than the last time, whose faults pass. */
+static bool stays(const struct inject *inject)
+{
+	return inject->stays && inject->can_stay;
+}
 
 /* Is this one to fail, and how?  0: no. */
 static int choose(struct trace *trace, const struct kind *kind)
@@ -446,7 +480,7 @@ static int choose(struct trace *trace, const struct kind *kind)
 		return 0;
 	inject->seen++;
 	if (inject->happened)
-		return inject->stays && trace->kind == kind ? inject->error : 0;
+		return stays(inject) && trace->kind == kind ? inject->error : 0;
 	if (inject->seen != inject->at)
 		return 0;
 	inject->call = kind->name;
@@ -463,32 +497,31 @@ static int choose(struct trace *trace, const struct kind *kind)
 }
 
 /* For this call only: on most machines registers outlive it. */
-static void change_argument(struct trace *trace, int which,
+static void change_argument(struct thread *thread, int which,
 			    const uint64_t *arguments, uint64_t value)
 {
-	set_argument(trace->pid, which, value);
-	trace->restores = true;
-	trace->restored = which;
-	trace->argument = arguments[which];
+	set_argument(thread->pid, which, value);
+	thread->restores = true;
+	thread->restored = which;
+	thread->argument = arguments[which];
 }
 
-static void spoil(struct trace *trace, const struct kind *kind,
+static void spoil(struct thread *thread, const struct kind *kind,
 		  const uint64_t *arguments, int error)
 {
-	trace->inject->faults++;
 	if (kind->staging == ASK) {
-		change_argument(trace, 0, arguments, 0);
+		change_argument(thread, 0, arguments, 0);
 		return;
 	}
 	if (error == INJECT_SHORT) {
-		change_argument(trace, kind->length_at, arguments,
+		change_argument(thread, kind->length_at, arguments,
 				(arguments[kind->length_at] + 1) / 2);
 		return;
 	}
 	if (kind->staging == INSTEAD)
-		set_number(trace->pid, UINT64_MAX);
-	trace->replaces = true;
-	trace->result = error == INJECT_FOR_NOTHING ? 0 : -error;
+		set_number(thread->pid, UINT64_MAX);
+	thread->replaces = true;
+	thread->result = error == INJECT_FOR_NOTHING ? 0 : -error;
 }
 
 /* The first member of a struct flock. */
@@ -498,7 +531,8 @@ static uint64_t lock_type(pid_t pid, uint64_t at)
 	       0xffff;
 }
 
-static void at_entry(struct trace *trace, long number, const uint64_t *given)
+static void at_entry(struct trace *trace, struct thread *thread, long number,
+		     const uint64_t *given)
 {
 	uint64_t arguments[LOCK_TYPE + 1] = {0};
 	const struct kind *kind;
@@ -511,46 +545,51 @@ static void at_entry(struct trace *trace, long number, const uint64_t *given)
 	if (!trace->counts)
 		return;
 	if (number == SYS_fcntl && arguments[1] == F_OFD_SETLK)
-		arguments[LOCK_TYPE] = lock_type(trace->pid, arguments[2]);
+		arguments[LOCK_TYPE] = lock_type(thread->pid, arguments[2]);
 	kind = kind_of(number, arguments);
 	error = kind ? choose(trace, kind) : 0;
-	if (error)
-		spoil(trace, kind, arguments, error);
+	if (!error)
+		return;
+	trace->inject->faults++;
+	spoil(thread, kind, arguments, error);
 }
 
 /* The first argument may be where the result is. */
-static void at_exit(struct trace *trace)
+static void at_exit(struct thread *thread)
 {
-	if (trace->restores && (trace->restored || !RESULT_IS_ARGUMENT))
-		set_argument(trace->pid, trace->restored, trace->argument);
-	if (trace->replaces)
-		set_result(trace->pid, (uint64_t)trace->result);
-	trace->replaces = trace->restores = false;
+	if (thread->restores && (thread->restored || !RESULT_IS_ARGUMENT))
+		set_argument(thread->pid, thread->restored, thread->argument);
+	if (thread->replaces)
+		set_result(thread->pid, (uint64_t)thread->result);
+	thread->replaces = thread->restores = false;
 }
 
-static void at_call(struct trace *trace)
+static void at_call(struct trace *trace, struct thread *thread)
 {
 	struct __ptrace_syscall_info info;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, trace->pid, (void *)sizeof(info),
-		   &info) <= 0)
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread->pid, (void *)sizeof(info),
+		   &info) <= 0) {
+		if (errno == ESRCH)
+			return;
 		SKIP("this kernel does not tell about system calls");
+	}
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-		trace->replaces = trace->restores = false;
-		at_entry(trace, (long)info.entry.nr,
+		thread->replaces = thread->restores = false;
+		at_entry(trace, thread, (long)info.entry.nr,
 			 (const uint64_t *)info.entry.args);
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
-		at_exit(trace);
+		at_exit(thread);
 	}
 }
 
-static void go_on(const struct trace *trace, int number)
+static void go_on(const struct trace *trace, pid_t pid, int number)
 {
 	int request = trace->counts || trace->to_first_question ? PTRACE_SYSCALL
 								: PTRACE_CONT;
 
 	/* It may be gone already, and then waiting tells. */
-	ptrace(request, trace->pid, NULL, (void *)(intptr_t)number);
+	ptrace(request, pid, NULL, (void *)(intptr_t)number);
 }
 
 /* A signal that the child gets: our marks, or one to pass on. */
@@ -563,26 +602,66 @@ static int at_signal(struct trace *trace, int number)
 	return number == SIGTRAP ? 0 : number;
 }
 
+static struct thread *find_thread(struct trace *trace, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < THREADS_MAX; i++) {
+		if (trace->threads[i].pid == pid)
+			return &trace->threads[i];
+	}
+	return NULL;
+}
+
+/* It begins with a stop of which it need not know. */
+static void meet_thread(struct trace *trace, pid_t pid)
+{
+	/* Its threads are traced from their beginnings, its children are not. */
+	const long options =
+		PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE;
+	struct thread *thread = find_thread(trace, 0);
+
+	CHECK(thread);
+	*thread = (struct thread){.pid = pid};
+	if (pid == trace->pid)
+		check_traced(
+			ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)options));
+}
+
+static void at_stop(struct trace *trace, pid_t pid, int status)
+{
+	struct thread *thread = find_thread(trace, pid);
+	bool is_new = !thread;
+	int number = 0;
+
+	if (is_new)
+		meet_thread(trace, pid);
+	if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+		at_call(trace, find_thread(trace, pid));
+	else if (!is_new || pid == trace->pid)
+		number = at_signal(trace, WSTOPSIG(status));
+	go_on(trace, pid, number);
+}
+
+/* All that is in the process group: the threads of one process. */
 static int follow(struct trace *trace)
 {
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+	struct thread *thread;
 	int status;
+	pid_t pid;
 
 	for (;;) {
-		int number = 0;
-
-		CHECK_INT(waitpid(trace->pid, &status, 0), trace->pid);
-		if (!WIFSTOPPED(status))
+		pid = waitpid(-trace->pid, &status, __WALL);
+		CHECK(pid > 0);
+		thread = find_thread(trace, pid);
+		if (WIFSTOPPED(status)) {
+			trace->begun = true;
+			at_stop(trace, pid, status);
+		} else if (pid == trace->pid) {
 			return status;
-		if (!trace->begun)
-			CHECK(!ptrace(PTRACE_SETOPTIONS, trace->pid, NULL,
-				      (void *)options));
-		trace->begun = true;
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
-			at_call(trace);
-		else
-			number = at_signal(trace, WSTOPSIG(status));
-		go_on(trace, number);
+		} else if (thread) {
+			thread->pid = 0;
+		}
 	}
 }
 
@@ -603,12 +682,15 @@ static int run(struct trace *trace, void (*victim)(void *), void *context)
 	CHECK(trace->pid >= 0);
 	if (!trace->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
 		if (trace->to_first_question && ptrace(PTRACE_TRACEME))
 			_exit(CHECK_SKIPPED);
 		victim(context);
 		fflush(stdout);
 		_exit(EXIT_SUCCESS);
 	}
+	/* Whoever comes first. */
+	setpgid(trace->pid, trace->pid);
 	status = follow(trace);
 	if (!trace->begun && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == CHECK_SKIPPED)
@@ -656,7 +738,7 @@ void inject_report(const struct inject *inject)
 	       inject->error == INJECT_SHORT         ? "cut in half"
 	       : inject->error == INJECT_FOR_NOTHING ? "ending for nothing"
 						     : strerror(inject->error),
-	       inject->stays ? ", and all later ones of its kind" : "");
+	       stays(inject) ? ", and all later ones of its kind" : "");
 }
 
 static bool is_thorough(void)

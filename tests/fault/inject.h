@@ -3,8 +3,9 @@
  * inject.h - let one system call of another process fail
  *
  * A process under test runs in a child that is traced with ptrace(2).  Its calls
- * that can fail are counted, and one of them, or it and all later ones of its kind,
- * ends with an error that the kernel might have given.
+ * that can fail, those of all its threads, are counted, and one of them, or it and all
+ * later ones of its kind, ends with an error that the kernel might have given.  With
+ * several threads the n-th call need not be the same one each time.
  */
 #ifndef INJECT_H
 #define INJECT_H

@@ -20,6 +20,12 @@ static void lay_litter(void)
 		   1);
 }
 
+static void lay_two_empty(void)
+{
+	lay_empty();
+	create_port("q", 4096, 4);
+}
+
 /* All that a port holds, as lines; it is empty then, and works. */
 static void drain(const char *port, char *text)
 {
@@ -82,6 +88,19 @@ static void audit_sent(int status)
 	/* mmsock-cat tells only what it has not sent of what it has read. */
 	else if (!strcmp(scene->command[0], "send"))
 		CHECK_INT(count_lines(held), reported());
+}
+
+static void audit_sent_to_two(int status)
+{
+	static char second[HELD_MAX];
+
+	drain("p", held);
+	drain("q", second);
+	CHECK(begins(scene->input, held) && begins(scene->input, second));
+	if (!status)
+		CHECK_STR(held, scene->input);
+	if (!status)
+		CHECK_STR(second, scene->input);
 }
 
 /* What could not be written out is lost; but the order is kept. */
@@ -298,6 +317,17 @@ static void test_cat(void)
 		 .output = "",
 		 .audit = audit_sent,
 		 .pipes = true},
+		{.name = "cat -i from two ports",
+		 .command = {"cat", "-i", "p", "-i", "q", "-F", "line", "-e"},
+		 .lay = lay_two_ports,
+		 .output = LINES,
+		 .audit = audit_received},
+		{.name = "cat -o to two ports",
+		 .command = {"cat", "-o", "p", "-o", "q", "-F", "line"},
+		 .lay = lay_two_empty,
+		 .input = LINES,
+		 .output = "",
+		 .audit = audit_sent_to_two},
 		{.name = "cat from port to port",
 		 .command = {"cat", "-e", "-i", "p", "-o", "q"},
 		 .lay = lay_two_ports,
