@@ -70,7 +70,7 @@ UNIT = admin bench_histogram bench_result birth error futex header inspect \
 STRESS = processes ring_threads semaphore services \
 	# EOL
 FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_steps sem_moments sem_steps signals stop_steps \
-	syscalls_messages syscalls_names syscalls_semaphores syscalls_services tool_cuts tool_syscalls \
+	syscalls_messages syscalls_names syscalls_semaphores syscalls_services tool_cuts tool_services tool_syscalls \
 	wakes \
 	# EOL
 # Those that share what is done to a port.
@@ -79,7 +79,7 @@ VICTIM_TESTS = crashes fork_steps pair_steps port_steps stop_steps \
 # Those that let system calls of the library fail, and of tools.
 SCENE_TESTS = syscalls_messages syscalls_names syscalls_semaphores syscalls_services \
 	# EOL
-TOOL_SCENE_TESTS = tool_cuts tool_syscalls \
+TOOL_SCENE_TESTS = tool_cuts tool_services tool_syscalls \
 	# EOL
 FUZZ = arguments delimiter framing header number ring scribbler service units \
 	# EOL

@@ -93,13 +93,24 @@ static void refuse_loops(const struct cat_config *config)
 					   config->inputs[i]);
 }
 
-/* A port to talk to needs no direction. */
+/* There is no port of that name. */
+static bool is_no_port(int error)
+{
+	int status = tool_status(TOOL_LOOK, error);
+
+	return status == TOOL_USAGE || status == TOOL_NO_INPUT ||
+	       status == TOOL_DATA;
+}
+
+/* A port to talk to needs no direction; one that we cannot look at may be one. */
 static bool is_service(const struct cat_config *config, const char *port)
 {
 	struct mmsock_info info = {.size = sizeof(info)};
+	int r = mmsock_inspect(port, config->stream.dir, &info);
 
-	return mmsock_inspect(port, config->stream.dir, &info) == 0 &&
-	       info.type == MMSOCK_RPC;
+	if (r < 0 && !is_no_port(r))
+		exit(tool_port_error(TOOL_LOOK, port, config->stream.dir, r));
+	return r == 0 && info.type == MMSOCK_RPC;
 }
 
 static void check_options(const struct cat_config *config, const char *operand)

@@ -20,13 +20,16 @@
 /* A function that is NULL does nothing. */
 struct scene {
 	const char *name;
-	const char *command[8]; /* the tool without "mmsock-", and arguments */
+	const char *command[9]; /* the tool without "mmsock-", and arguments */
 	void (*lay)(void);      /* what there is before */
+	void (*begin)(void);    /* others, before the tool is started */
+	void (*end)(void);      /* the same, when it has ended */
 	const char *input;      /* NULL: nothing */
 	const char *output;     /* NULL: something */
+	const char *reply;      /* what its caller gets */
 	void (*audit)(int status); /* what became of the port */
 	int status;                /* without a fault */
-	int change;                /* of the value of a semaphore */
+	int change;                /* COUNTS */
 	bool pipes;                /* instead of files */
 	bool made_up;              /* the port has a name of the tool's */
 };
