@@ -423,8 +423,11 @@ static void run_all(struct server *server)
 	server->handler.limit_ns = server->config->limit_ns;
 	server->handler.max_reply = mmsock_max_reply(server->workers[0].handle);
 	server->handler.stop = eventfd(0, EFD_CLOEXEC);
-	if (server->handler.stop < 0 || sem_init(&server->ended, 0, 0) < 0)
-		err(TOOL_SYSTEM, NULL);
+	if (server->handler.stop < 0) {
+		server->status = stream_error(stream, TOOL_USE, -errno);
+		return;
+	}
+	(void)sem_init(&server->ended, 0, 0);
 	server->last_ns = tool_now();
 	wait_for_threads(server, start_threads(server));
 	sem_destroy(&server->ended);

@@ -2,9 +2,13 @@
 /*
  * tool_services.c - each system call of each tool for services fails
  *
- * A request is executed at most once, and all are where mmsock-call says so.
- * Afterwards the service works.
+ * Those of the threads of mmsock-serve, too.  A request is executed at most once, all
+ * are where mmsock-call says so, and whoever calls mmsock-serve is told what has
+ * become of his request, whatever fails there; no command outlives it.  Afterwards
+ * the service works.
  */
+#include <errno.h>
+
 #include "tool_scenes.h"
 
 #define REQUESTS 3
@@ -12,9 +16,12 @@
 /* What helpers tell, in memory that outlives them. */
 static struct books {
 	unsigned executed[REQUESTS]; /* one, two, three */
+	bool ended;                  /* the caller was told */
+	int told;                    /* 0 is the reply */
 } * books;
 
 static struct kid helper;
+static unsigned orphans; /* children that the tool has left */
 
 static struct mmsock *enter(unsigned role)
 {
@@ -111,6 +118,88 @@ static void kill_helper(void)
 	kid_kill(&helper);
 }
 
+/* Callers of mmsock-serve. */
+
+static int call_and_check(struct mmsock *client)
+{
+	char text[64] = "";
+	ssize_t length = mmsock_call(client, "one", 3, text, sizeof(text) - 1,
+				     MMSOCK_FOREVER);
+
+	if (length < 0)
+		return (int)length;
+	CHECK_STR(text, scene->reply);
+	return 0;
+}
+
+/* One whom nobody serves calls again, when somebody comes. */
+static void run_client(struct kid *self, void *context)
+{
+	struct mmsock *client = enter(MMSOCK_CLIENT);
+	int r;
+
+	(void)context;
+	tell(self);
+	do {
+		CHECK_INT(mmsock_wait_peers(client, 1, MMSOCK_FOREVER), 0);
+		r = call_and_check(client);
+	} while (r == -ECONNREFUSED);
+	books->told = r;
+	books->ended = true;
+	mmsock_close(client);
+}
+
+static void start_client(void)
+{
+	*books = (struct books){0};
+	kid_start(&helper, run_client, NULL);
+	CHECK(hear(&helper));
+}
+
+static bool has_ended(void)
+{
+	siginfo_t info = {0};
+
+	CHECK(!waitid(P_PID, (id_t)helper.pid, &info,
+		      WEXITED | WNOHANG | WNOWAIT));
+	return info.si_pid != 0;
+}
+
+/* He was told, or waits for a server. */
+static void part_from_client(void)
+{
+	struct sighting sighting = {.pid = helper.pid, .object = MMSOCK_PEERS};
+
+	while (!has_ended() && !sighting.asleep) {
+		sched_yield();
+		CHECK_INT(mmsock_inspect_peers("p", NULL, look_for_sleeper,
+					       &sighting),
+			  0);
+	}
+	if (has_ended())
+		CHECK_INT(kid_reap(&helper), 0);
+	else
+		kid_kill(&helper);
+}
+
+/* What the tool leaves behind would be ours now. */
+static unsigned reap_orphans(void)
+{
+	unsigned count = 0;
+
+	while (waitpid(-1, NULL, 0) > 0)
+		count++;
+	CHECK_INT(errno, ECHILD);
+	return count;
+}
+
+/* If it was in a hurry they are killed, but it has waited where it ended well. */
+static void end_client(void)
+{
+	part_from_client();
+	orphans = reap_orphans();
+}
+
 /* Afterwards. */
 
 static bool is_documented(int status)
@@ -123,7 +212,9 @@ static bool is_documented(int status)
 		if (all[i] == status)
 			return true;
 	}
-	return false;
+	/* Of commands. */
+	return !strcmp(scene->command[0], "serve") &&
+	       (status == 126 || status == 127);
 }
 
 /* Requests that are still there come first. */
@@ -187,6 +278,25 @@ static void audit_call(int status)
 	CHECK(strlen(out) == 0 || executed > 0);
 }
 
+/* Who was not answered had to be told. */
+static void audit_serve(int status)
+{
+	audit_service(status);
+	if (status == scene->status) {
+		CHECK(books->ended);
+		CHECK_INT(orphans, 0);
+	}
+	if (!books->ended)
+		return;
+	if (status == scene->status && !inject.happened)
+		CHECK_INT(books->told, scene->change);
+	else if (status == scene->status)
+		CHECK(books->told == 0 || books->told == -EREMOTEIO);
+	else
+		CHECK(books->told == 0 || books->told == -EREMOTEIO ||
+		      books->told == -EOWNERDEAD);
+}
+
 /* A port that may not have been created. */
 static void audit_made(int status)
 {
@@ -201,6 +311,7 @@ static void play_all(const struct scene *scenes, size_t count)
 	books = mmap(NULL, sizeof(*books), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(books != MAP_FAILED);
+	CHECK(!prctl(PR_SET_CHILD_SUBREAPER, 1));
 	play_scenes(scenes, count);
 }
 
@@ -329,9 +440,89 @@ static void test_cat(void)
 	play_all(scenes, CHECK_COUNT(scenes));
 }
 
+static void test_serve(void)
+{
+	static const struct scene scenes[] = {
+		{.name = "serve --echo",
+		 .command = {"serve", "-c", "1", "--echo", "p"},
+		 .lay = lay_service,
+		 .begin = start_client,
+		 .end = end_client,
+		 .output = "",
+		 .reply = "one",
+		 .audit = audit_serve},
+		{.name = "serve --reply by two",
+		 .command = {"serve", "-c", "1", "-j", "2", "--reply=two", "p"},
+		 .lay = lay_service,
+		 .begin = start_client,
+		 .end = end_client,
+		 .output = "",
+		 .reply = "two",
+		 .audit = audit_serve},
+		{.name = "serve in vain",
+		 .command = {"serve", "-w", "0.01", "--spin=0", "--echo", "p"},
+		 .lay = lay_service,
+		 .output = "",
+		 .audit = audit_service,
+		 .status = 124},
+		{.name = "serve --ready-fd",
+		 .command = {"serve", "--ready-fd=1", "-c", "0", "--echo", "p"},
+		 .lay = lay_service,
+		 .output = "\n",
+		 .audit = audit_service},
+		{.name = "serve --create",
+		 .command = {"serve", "--create", "-c", "0", "--echo", "p"},
+		 .output = "",
+		 .audit = audit_made},
+	};
+
+	play_all(scenes, CHECK_COUNT(scenes));
+}
+
+static void test_serve_command(void)
+{
+	static const struct scene scenes[] = {
+		{.name = "serve with a command",
+		 .command = {"serve", "-c", "1", "p", "--", "cat"},
+		 .lay = lay_service,
+		 .begin = start_client,
+		 .end = end_client,
+		 .output = "",
+		 .reply = "one",
+		 .audit = audit_serve},
+		{.name = "serve with one that fails",
+		 .command = {"serve", "-c", "1", "p", "--", "false"},
+		 .lay = lay_service,
+		 .begin = start_client,
+		 .end = end_client,
+		 .output = "",
+		 .audit = audit_serve,
+		 .change = -EREMOTEIO},
+		{.name = "serve --persistent",
+		 .command = {"serve", "-c", "1", "--persistent", "p", "--",
+			     "cat"},
+		 .lay = lay_service,
+		 .begin = start_client,
+		 .end = end_client,
+		 .output = "",
+		 .reply = "one",
+		 .audit = audit_serve},
+		{.name = "serve with none that is there",
+		 .command = {"serve", "p", "--", "/none"},
+		 .lay = lay_service,
+		 .output = "",
+		 .audit = audit_service,
+		 .status = 127},
+	};
+
+	play_all(scenes, CHECK_COUNT(scenes));
+}
+
 static const struct check_case cases[] = {
 	{"mmsock-call", test_call},
 	{"mmsock-cat and a service", test_cat},
+	{"mmsock-serve", test_serve},
+	{"mmsock-serve with a command", test_serve_command},
 };
 
 int main(int argc, char **argv)
