@@ -648,8 +648,9 @@ MMSOCK_API const char *mmsock_version(void);
  * request is larger than mmsock_max_message(), or the reply larger than @size (it
  * is lost then) or than mmsock_max_reply() (the server was told, too); -ENOBUFS
  * the reply did not fit beside others that were not collected, or
- * MMSOCK_CALLS_MAX calls are in flight; -EAGAIN, -EINTR, -EBUSY, -EIDRM, -ESTALE,
- * -EBADMSG, -EPERM, -EDEADLK, -ECHILD as for mmsock_send().
+ * MMSOCK_CALLS_MAX calls are in flight, or were made since the oldest of those that
+ * are; -EAGAIN, -EINTR, -EBUSY, -EIDRM, -ESTALE, -EBADMSG, -EPERM, -EDEADLK, -ECHILD
+ * as for mmsock_send().
  *
  * Since 0.3.
  */

@@ -459,6 +459,37 @@ static void test_many_calls(void)
 	CHECK_INT(mmsock_call_count(client), 0);
 }
 
+static void test_old_call(void)
+{
+	struct mmsock_request old;
+	struct mmsock_request request;
+	struct mmsock *client;
+	struct mmsock *server;
+	uint64_t first;
+	uint64_t call;
+	unsigned i;
+
+	create_service();
+	client = enter(MMSOCK_CLIENT);
+	server = enter(MMSOCK_SERVER);
+	first = ask(client, "long");
+	old = take(server, "long");
+	for (i = 1; i < MMSOCK_CALLS_MAX; i++) {
+		call = ask(client, "short");
+		request = take(server, "short");
+		answer(server, &request, "y");
+		expect_reply(client, call, "y");
+	}
+	CHECK_INT(mmsock_call_count(client), 1);
+	CHECK_INT(mmsock_call_send(client, "x", 1, &call, 0), -ENOBUFS);
+	CHECK_STR(mmsock_error_text(-ENOBUFS),
+		  "the oldest of the calls that were not collected is 64 calls "
+		  "old");
+	answer(server, &old, "z");
+	expect_reply(client, first, "z");
+	CHECK_INT(mmsock_call_send(client, "x", 1, &call, 0), 0);
+}
+
 static void test_error_reply(void)
 {
 	struct mmsock_request request;
@@ -1714,6 +1745,7 @@ static const struct check_case cases[] = {
 	{"replies are collected in any order", test_any_order},
 	{"so many calls and requests and no more", test_too_many},
 	{"call numbers go on, withdrawn ones too", test_many_calls},
+	{"no call is made 64 calls after one that is in flight", test_old_call},
 	{"a handler's error reaches the caller", test_error_reply},
 	{"what is too large is told on both sides", test_too_large},
 	{"a full lane is told on both sides", test_full_lane},
