@@ -86,7 +86,7 @@ FUZZ = arguments delimiter framing header number ring scribbler service units \
 # Targets that damage a mapping while it is in use.
 FUZZ_DAMAGE = ring scribbler service units \
 	# EOL
-SOAK_PARTS = calls chaos guests soak streams traffic world \
+SOAK_PARTS = calls chaos guests soak streams tools traffic world \
 	# EOL
 TEST_HEADERS = check fault/audit fault/inject fault/port_scenes fault/scenes fault/step fault/tool_scenes fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL

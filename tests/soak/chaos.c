@@ -211,7 +211,7 @@ static void start_those_due(void)
 static void errand_ended(const struct seat *seat, int status)
 {
 	if (!seat->killed && !WIFEXITED(status))
-		wrong(CLEAN, "a tool ended with %#x", (unsigned)status);
+		tool_wrong(seat, CLEAN, status);
 }
 
 static void ended(struct seat *seat, int status)
@@ -224,6 +224,8 @@ static void ended(struct seat *seat, int status)
 		errand_ended(seat, status);
 	else
 		streams_ended(seat, status);
+	if (seat->kind == ERRAND || seat->kind == TOOL)
+		tool_forget(seat);
 }
 
 static void reap(void)
@@ -334,23 +336,11 @@ void counters_note(unsigned port)
 	state->late_wakes = info.late_wakes;
 }
 
-static void become(const char *program, const char *option, const char *operand)
-{
-	int nothing = open("/dev/null", O_RDWR);
-
-	dup2(nothing, STDIN_FILENO);
-	dup2(nothing, STDOUT_FILENO);
-	dup2(nothing, STDERR_FILENO);
-	execlp(program, program, option, operand, (char *)NULL);
-	_exit(127);
-}
-
 static const char *path_of(const char *port)
 {
 	static char path[4096];
 
-	if (mmsock_path(port, NULL, path, sizeof(path)))
-		_exit(EXIT_FAILURE);
+	CHECK_INT(mmsock_path(port, NULL, path, sizeof(path)), 0);
 	return path;
 }
 
@@ -376,26 +366,19 @@ enum errand {
 static void run_errand(enum errand errand, unsigned port)
 {
 	const char *name = port_plans[port].name;
-	char tool[4096];
+	const char *const words[][4] = {
+		[OVERWRITE] = {"overwrite", name},
+		[REMOVE] = {"mmsock-rm", "-f", name},
+		[PLAIN_REMOVE] = {"rm", "-f", path_of(name)},
+		[LIST] = {"mmsock-ls", "-v", name},
+	};
+	struct seat *seat = tool_seat(words[errand]);
 
-	switch (errand) {
-	case OVERWRITE:
+	if (seat_start(seat, ERRAND))
+		return;
+	if (errand == OVERWRITE)
 		overwrite(port);
-		break;
-	case REMOVE:
-		snprintf(tool, sizeof(tool), "%s/mmsock-rm",
-			 getenv("MMSOCK_BIN"));
-		become(tool, "-f", name);
-		break;
-	case PLAIN_REMOVE:
-		become("rm", "-f", path_of(name));
-		break;
-	case LIST:
-		snprintf(tool, sizeof(tool), "%s/mmsock-ls",
-			 getenv("MMSOCK_BIN"));
-		become(tool, "-v", name);
-		break;
-	}
+	tool_become(seat, words[errand], -1, -1);
 }
 
 static void send_errand(enum errand errand, uint64_t *random)
@@ -404,7 +387,6 @@ static void send_errand(enum errand errand, uint64_t *random)
 	struct totals *totals = &world->totals;
 	uint64_t *counts[] = {&totals->overwrites, &totals->removes,
 			      &totals->plain_removes, &totals->listings};
-	struct seat *seat;
 
 	if (count_alive(1U << ERRAND) >= ERRANDS)
 		return;
@@ -413,9 +395,7 @@ static void send_errand(enum errand errand, uint64_t *random)
 		world->ports[port].replaced = true;
 	}
 	(*counts[errand])++;
-	seat = seat_free();
-	if (!seat_start(seat, ERRAND))
-		run_errand(errand, port);
+	run_errand(errand, port);
 }
 
 static bool happen_to(struct seat *seat, uint64_t dice, uint64_t *random)

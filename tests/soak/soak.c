@@ -209,17 +209,27 @@ static void report(int64_t started_ns)
 	       totals->streams_echoed, (double)totals->stream_bytes / 1e6);
 }
 
-static int verdict(void)
+/* What was wrong, before the line that says so. */
+static void pronounce(enum verdict verdict)
 {
 	unsigned texts = atomic_load(&world->texts);
 	unsigned i;
 
-	for (i = 0; i < texts && i < CHECK_COUNT(world->text); i++)
-		printf("# %s\n", world->text[i]);
+	for (i = 0; i < texts && i < CHECK_COUNT(world->text); i++) {
+		if (world->text[i].verdict == verdict)
+			printf("# %s\n", world->text[i].said);
+	}
+	printf("%sok %d - %s\n",
+	       atomic_load(&world->failures[verdict]) ? "not " : "",
+	       (int)verdict + 1, sentences[verdict]);
+}
+
+static int pronounce_all(void)
+{
+	unsigned i;
+
 	for (i = 0; i < VERDICTS; i++)
-		printf("%sok %u - %s\n",
-		       atomic_load(&world->failures[i]) ? "not " : "", i + 1,
-		       sentences[i]);
+		pronounce((enum verdict)i);
 	return all_is_well() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -266,5 +276,5 @@ int main(int argc, char **argv)
 	chaos_end();
 	check_remains(dir, disk);
 	report(started);
-	return verdict();
+	return pronounce_all();
 }

@@ -100,6 +100,8 @@ struct seat {
 	int64_t continue_at_ns;
 	int64_t start_at_ns; /* a successor is due then */
 	uint64_t lives;
+	int errors; /* a tool's standard error */
+	char command[100];
 
 	_Atomic unsigned port;
 	const char *_Atomic call; /* under way */
@@ -176,7 +178,10 @@ struct world {
 	_Atomic unsigned sessions_used; /* may exceed SESSIONS */
 	_Atomic unsigned failures[VERDICTS];
 	_Atomic unsigned texts;
-	char text[16][240];
+	struct {
+		enum verdict verdict;
+		char said[400];
+	} text[16];
 	_Atomic uint64_t piped;   /* bytes into and out of pipelines, ever */
 	_Atomic uint64_t checked; /* bytes that came out of this one */
 	struct totals totals;
@@ -316,6 +321,14 @@ void chaos_end(void);
 /* Add up what a port has counted since the last time. */
 void counters_note(unsigned port);
 pid_t seat_start(struct seat *seat, enum kind kind);
+
+/* tools.c */
+
+struct seat *tool_seat(const char *const *words);
+void tool_become(const struct seat *seat, const char *const *words, int from,
+		 int to);
+void tool_wrong(const struct seat *seat, enum verdict verdict, int status);
+void tool_forget(struct seat *seat);
 struct seat *seat_free(void);
 
 #endif

@@ -32,7 +32,6 @@ static struct {
 	bool mortal;
 	bool spoilt; /* a tool was killed */
 	bool cut;    /* the others were killed by us, since they cannot end */
-	bool failed;
 	int64_t cut_at_ns;
 } pipeline;
 
@@ -97,30 +96,12 @@ static void compare(int from)
 	}
 }
 
-/* The child's end of it: from and to become standard input and output. */
-static void become_tool(const char *const *words, int from, int to)
-{
-	char path[4096];
-	char *arguments[8] = {NULL};
-	int nothing = open("/dev/null", O_RDWR);
-	size_t i;
-
-	for (i = 0; words[i]; i++)
-		arguments[i] = strdup(words[i]);
-	dup2(from < 0 ? nothing : from, STDIN_FILENO);
-	dup2(to < 0 ? nothing : to, STDOUT_FILENO);
-	dup2(nothing, STDERR_FILENO);
-	snprintf(path, sizeof(path), "%s/%s", getenv("MMSOCK_BIN"), words[0]);
-	execv(path, arguments);
-	_exit(127);
-}
-
 static struct seat *start_tool(const char *const *words, int from, int to)
 {
-	struct seat *seat = seat_free();
+	struct seat *seat = tool_seat(words);
 
 	if (!seat_start(seat, TOOL))
-		become_tool(words, from, to);
+		tool_become(seat, words, from, to);
 	seat->mortal = pipeline.mortal;
 	return seat;
 }
@@ -226,7 +207,7 @@ static void start(uint64_t *random)
 		1 + random_below(random, serves ? LONGEST / 16 : LONGEST);
 	pipeline.seed = random_next(random);
 	pipeline.mortal = !random_below(random, 3);
-	pipeline.spoilt = pipeline.cut = pipeline.failed = false;
+	pipeline.spoilt = pipeline.cut = false;
 	pipeline.server = NULL;
 	pipeline.dismissed = false;
 	atomic_store(&world->checked, 0);
@@ -252,8 +233,6 @@ static void conclude(void)
 	if (!pipeline.spoilt && checked != pipeline.bytes)
 		wrong(STREAMS, "%" PRIu64 " of %" PRIu64 " bytes came out",
 		      checked, pipeline.bytes);
-	if (pipeline.failed)
-		wrong(STREAMS, "a tool failed, and none was killed");
 	if (pipeline.spoilt)
 		world->totals.streams_cut++;
 	else
@@ -291,7 +270,7 @@ void streams_ended(struct seat *seat, int status)
 			pipeline.tools[i] = NULL;
 	}
 	if (!seat->killed && status && !pipeline.spoilt)
-		pipeline.failed = true;
+		tool_wrong(seat, STREAMS, status);
 	if (!was_sent_away && (seat->killed || status) && !pipeline.spoilt) {
 		pipeline.spoilt = true;
 		pipeline.cut_at_ns = now_ns() + GRACE;

@@ -44,9 +44,10 @@ void wrong(enum verdict verdict, const char *format, ...)
 
 	if (number < CHECK_COUNT(world->text)) {
 		va_start(arguments, format);
-		vsnprintf(world->text[number], sizeof(world->text[0]), format,
-			  arguments);
+		vsnprintf(world->text[number].said, sizeof(world->text[0].said),
+			  format, arguments);
 		va_end(arguments);
+		world->text[number].verdict = verdict;
 	}
 	atomic_fetch_add(&world->failures[verdict], 1);
 }
