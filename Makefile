@@ -24,7 +24,7 @@ PCDIR = $(LIBDIR)/pkgconfig
 LIB = admin birth call caller company error fork futex header inspect lane list lock mmsock name peer port \
 	recv ring run sem send serve service sizes units wait watch \
 	# EOL
-LIB_HEADERS = admin atomic birth caller cancel copy deadline error futex handle header \
+LIB_HEADERS = admin atomic birth caller cancel copy deadline distance error futex handle header \
 	inspect lane layout lock name peer port ring run service units wait \
 	# EOL
 TOOLS = bench call cat create ls recv rm sem send serve \
@@ -64,7 +64,7 @@ BIN_HEADERS = cat child columns command framing handler inlet make outlet \
 	participants ports pour progress relay select server sinks stream taker talk \
 	team tool users values \
 	# EOL
-UNIT = admin bench_histogram bench_result birth error futex header inspect \
+UNIT = admin bench_histogram bench_result birth distance error futex header inspect \
 	lock mmsock name peer port recv ring run sem send service units wait watch \
 	# EOL
 STRESS = processes ring_threads semaphore services \

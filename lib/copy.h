@@ -2,12 +2,12 @@
 /*
  * copy.h - copying into the ring, past the cache where that is faster
  *
- * Large copies use non-temporal stores: the lines go to memory and do not stay
- * dirty in the sender's core, from where the receiver would have to fetch them
- * one by one.  Measured with 64 KiB records on two CPUs of different core
- * complexes: 17 GB/s against 3, of the same one: 16 against 12.6; the price is
- * 2 us of round trip.  Below about 4 KiB ordinary stores win, in between they
- * are even, hence the limit.
+ * Large copies to somebody far away use non-temporal stores: the lines go to
+ * memory and do not stay dirty in the sender's core, from where the receiver would
+ * have to fetch them one by one.  Measured with 64 KiB records on two CPUs of
+ * different core complexes: 17 GB/s against 3; the price is 2 us of round trip.
+ * Below about 4 KiB ordinary stores win, in between they are even, hence the
+ * limit.  Who is far away: distance.h.
  */
 #ifndef MMS_COPY_H
 #define MMS_COPY_H

@@ -108,14 +108,25 @@ static uint64_t load_image(const unsigned char *at)
 	return header;
 }
 
+/* Does a copy of this length go past the cache? */
+static bool bypasses(struct mms_ring *ring, size_t length)
+{
+	if (length < MMS_STREAM_FROM)
+		return false;
+	if (mms_distance_is_due(&ring->reader))
+		(void)mms_distance_load(&ring->reader, &ring->recv->at,
+					ring->head_seen);
+	return !mms_is_near(&ring->reader);
+}
+
 /* Copy in; each part lies in the first view.  Returns true if it bypassed. */
-static bool copy_in(const struct mms_ring *ring, uint64_t position,
+static bool copy_in(struct mms_ring *ring, uint64_t position,
 		    const unsigned char *from, size_t length)
 {
 	uint64_t to_end = ring->bytes - (position & (ring->bytes - 1));
 	size_t first = length < to_end ? length : (size_t)to_end;
 
-	if (length < MMS_STREAM_FROM) {
+	if (!bypasses(ring, length)) {
 		memcpy(place(ring, position), from, first);
 		memcpy(ring->data, from + first, length - first);
 		return false;
@@ -266,7 +277,11 @@ int mms_ring_room(struct mms_ring *ring, uint64_t at, uint64_t need,
 
 	if (used > most || most - used < need) {
 		/* [A3] pairs with [R3]: what we overwrite has been read. */
-		head = mms_load_acquire(&ring->recv->at);
+		head = need < MMS_STREAM_FROM
+			       ? mms_load_acquire(&ring->recv->at)
+			       : mms_distance_load(&ring->reader,
+						   &ring->recv->at,
+						   ring->head_seen);
 		/* It never goes back, and never beyond the end. */
 		if (at - head > most || at - head > used)
 			return -EBADMSG;
@@ -365,7 +380,7 @@ void mms_ring_send(struct mms_ring *ring, uint64_t at, const void *payload,
 	/* An empty message may come without a place. */
 	if (!length) {
 		mms_ring_commit(ring, at, 0, 0);
-	} else if (length < MMS_STREAM_FROM) {
+	} else if (!bypasses(ring, length)) {
 		send_cached(ring, at, payload, length);
 	} else {
 		mms_copy_stream(mms_ring_payload(ring, at), payload, length);
@@ -402,7 +417,7 @@ void mms_ring_send_call(struct mms_ring *ring, uint64_t at, uint64_t word,
 {
 	unsigned char *to = mms_ring_payload(ring, at);
 
-	if (length < MMS_STREAM_FROM) {
+	if (!bypasses(ring, length)) {
 		send_call_cached(ring, at, word, length ? payload : &word,
 				 length);
 	} else {

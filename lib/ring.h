@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "distance.h"
 #include "layout.h"
 
 /* A participant's private view of a ring; all bounds come from here. */
@@ -22,7 +23,8 @@ struct mms_ring {
 	struct mms_end *send;
 	struct mms_end *recv;
 	uint64_t head_seen; /* head is at least here; the sending end's cache */
-	uint64_t left_at;   /* where our last commit ended, or MMS_NOWHERE */
+	struct mms_distance reader; /* of our last large copies */
+	uint64_t left_at;  /* where our last commit ended, or MMS_NOWHERE */
 	uint64_t at_seen;  /* committed up to here; the receiving end's cache */
 	unsigned streak;   /* looks in a row that found messages */
 	bool found_little; /* the last look at send->at */

@@ -50,6 +50,7 @@ static int wait_for_room(struct room_wait *wait)
 	watch.idle = ring->head_seen;
 	r = mms_wait(&handle->waiter, &handle->patience, &watch,
 		     mms_limit_deadline(&wait->limit));
+	mms_distance_forget(&ring->reader, &ring->recv->at);
 	if (r < 0)
 		wait->waited = r;
 	if (r)

@@ -301,8 +301,8 @@ static void test_largest(void)
 	}
 }
 
-/* From 16 KiB on copies bypass the cache. */
-static void test_large(void)
+/* From 16 KiB on copies bypass the cache, if the receiver is far away. */
+static void check_large(unsigned near)
 {
 	struct memory memory;
 	struct mms_ring ring = setup(&memory, BIG_RING);
@@ -311,10 +311,21 @@ static void test_large(void)
 
 	for (number = 0; number < 200; number++) {
 		length = 16000 + number * 131;
+		ring.reader.near = near;
 		CHECK_INT(send_one(&ring, length, number), 0);
 		expect_one(&ring, length, number);
 		expect_empty(&ring);
 	}
+}
+
+static void test_large_to_far(void)
+{
+	check_large(0);
+}
+
+static void test_large_to_near(void)
+{
+	check_large(MMS_NEAR_MOST);
 }
 
 static void test_padding(void)
@@ -1482,7 +1493,10 @@ static const struct check_case cases[] = {
 	 test_across_the_end},
 	{"the largest message fits an empty ring, and nothing with it",
 	 test_largest},
-	{"large messages come out as they went in", test_large},
+	{"large messages to far away come out as they went in",
+	 test_large_to_far},
+	{"large messages to one near by come out as they went in",
+	 test_large_to_near},
 	{"padding does not tell what was there before", test_padding},
 	{"a full ring keeps room for the terminator", test_terminator_has_room},
 	{"a run leaves room for the terminator", test_run_leaves_room},
