@@ -70,14 +70,17 @@ UNIT = admin bench_histogram bench_result birth distance error futex header insp
 STRESS = processes ring_threads semaphore services \
 	# EOL
 FAULT = crashes crowds fork_steps moments name_steps pair_steps port_steps rpc_steps sem_moments sem_steps signals stop_steps \
-	syscalls_messages syscalls_names syscalls_semaphores syscalls_services tool_cuts tool_services tool_syscalls \
+	syscalls_calls syscalls_messages syscalls_names syscalls_semaphores syscalls_services \
+	syscalls_serving tool_cuts tool_services tool_syscalls \
 	wakes \
 	# EOL
 # Those that share what is done to a port.
 VICTIM_TESTS = crashes fork_steps pair_steps port_steps stop_steps \
 	# EOL
 # Those that let system calls of the library fail, and of tools.
-SCENE_TESTS = syscalls_messages syscalls_names syscalls_semaphores syscalls_services \
+SCENE_TESTS = syscalls_messages syscalls_names syscalls_semaphores \
+	# EOL
+SERVICE_SCENE_TESTS = syscalls_calls syscalls_services syscalls_serving \
 	# EOL
 TOOL_SCENE_TESTS = tool_cuts tool_services tool_syscalls \
 	# EOL
@@ -88,7 +91,7 @@ FUZZ_DAMAGE = ring scribbler service units \
 	# EOL
 SOAK_PARTS = calls chaos guests soak streams tools traffic world \
 	# EOL
-TEST_HEADERS = check fault/audit fault/inject fault/port_scenes fault/scenes fault/step fault/tool_scenes fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
+TEST_HEADERS = check fault/audit fault/inject fault/port_scenes fault/scenes fault/service_scenes fault/step fault/tool_scenes fault/victims fuzz/exits fuzz/fuzz fuzz/script fuzz/scribble mutants/weak random soak/soak stress/schedule unit/fake_futex unit/sandbox \
 	# EOL
 BATS = abi bench bench_output call cat completion create examples faults framing hostile ls \
 	namespaces pipelines recv regressions rm sem send serve \
@@ -138,7 +141,7 @@ SOURCES = $(LIB:%=lib/%.c) $(PARTS:%=bin/%.c) $(TOOLS:%=bin/mmsock-%.c)
 TEST_SOURCES = $(UNIT:%=tests/unit/%.c) tests/unit/fake_futex.c \
 	$(STRESS:%=tests/stress/%.c) $(FAULT:%=tests/fault/%.c) \
 	tests/fault/audit.c tests/fault/inject.c tests/fault/port_scenes.c \
-	tests/fault/scenes.c tests/fault/step.c tests/fault/tool_scenes.c tests/fault/victims.c \
+	tests/fault/scenes.c tests/fault/service_scenes.c tests/fault/step.c tests/fault/tool_scenes.c tests/fault/victims.c \
 	$(FUZZ:%=tests/fuzz/%.c) tests/fuzz/exits.c \
 	tests/fuzz/guard.c tests/fuzz/replay.c tests/fuzz/scribble.c \
 	$(SOAK_PARTS:%=tests/soak/%.c) \
@@ -254,6 +257,8 @@ $(FAULT_BINS): $(BUILD)/obj/tests/fault/audit.o $(BUILD)/obj/tests/fault/inject.
 $(VICTIM_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/victims.o
 $(SCENE_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/port_scenes.o \
 	$(BUILD)/obj/tests/fault/scenes.o
+$(SERVICE_SCENE_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/scenes.o \
+	$(BUILD)/obj/tests/fault/service_scenes.o
 $(TOOL_SCENE_TESTS:%=$(BUILD)/tests/fault/%): $(BUILD)/obj/tests/fault/tool_scenes.o
 $(FAULT_BINS): private TEST_LIBS = -Wl,-z,now
 # A target is a program by itself, or with libFuzzer.

@@ -133,4 +133,4 @@ static void audit(void)
 	close_all();
 }
 
-const struct theme port_theme = {close_all, audit};
+const struct theme port_theme = {.close = close_all, .audit = audit};

@@ -33,6 +33,21 @@ void *share(size_t size)
 	return memory;
 }
 
+static int count_visit(const struct mmsock_peer *peer, void *context)
+{
+	(void)peer;
+	++*(int *)context;
+	return 0;
+}
+
+int look_at_peers(void)
+{
+	int count = 0;
+	int r = mmsock_inspect_peers(port, NULL, count_visit, &count);
+
+	return r ? r : count;
+}
+
 /* Helpers. */
 
 void send_out(void (*run)(struct kid *self, void *context), void *context)
@@ -173,6 +188,8 @@ static void play(void *context)
 
 	(void)context;
 	do_if(scene->prepare);
+	if (scene->blind)
+		closefrom(3);
 	before = take_stock();
 	inode = inode_of(where());
 	inject_begin();
@@ -234,8 +251,8 @@ static void set_up(void)
 		port = join(fresh_disk_dir(), "p");
 	}
 	*ledger = (struct ledger){0};
-	if (scene->lay)
-		inject_apart(scene->lay);
+	if (scene->lay || theme->lay)
+		inject_apart(scene->lay ? scene->lay : theme->lay);
 }
 
 static void tear_down(void)

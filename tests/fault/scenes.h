@@ -30,18 +30,20 @@ struct scene {
 	int (*operate)(void);
 	void (*finish)(void); /* in the victim, before all is closed */
 	int result;           /* of operate(), without a fault */
-	bool opens;           /* operate() does, what is closed by the theme */
-	bool is_patient;      /* it waits for ever, until the fault is over */
-	bool or_less;  /* the dead who cannot be asked about count as alive */
-	bool disk;     /* the port is a file on a disk */
-	bool old;      /* the file system knows no O_TMPFILE */
-	bool goes;     /* there is no port afterwards */
-	bool creates;  /* what fails has changed nothing */
-	unsigned more; /* descriptors that may be there afterwards */
+	bool blind; /* all descriptors of the victim are closed before it */
+	bool opens; /* operate() does, what is closed by the theme */
+	bool is_patient; /* it waits for ever, until the fault is over */
+	bool or_less;    /* the dead who cannot be asked about count as alive */
+	bool disk;       /* the port is a file on a disk */
+	bool old;        /* the file system knows no O_TMPFILE */
+	bool goes;       /* there is no port afterwards */
+	bool creates;    /* what fails has changed nothing */
+	unsigned more;   /* descriptors that may be there afterwards */
 };
 
 /* What scenes have in common. */
 struct theme {
+	void (*lay)(void);   /* where the scene does not */
 	void (*close)(void); /* whatever the victim has open */
 	void (*audit)(void); /* of a port that is in nobody's use */
 };
@@ -61,6 +63,9 @@ void *share(size_t size);
 
 void play_scenes(const struct theme *theme, const struct scene *scenes,
 		 size_t count);
+
+/* How many are seen to be attached. */
+int look_at_peers(void);
 
 /* A helper: there is one at a time. */
 extern struct kid kid;

@@ -35,13 +35,6 @@ static int send_patiently(void)
 	return send_next(handle, BIG, MMSOCK_FOREVER);
 }
 
-/* Who asks about others finds his descriptor gone. */
-static void prepare_sender_blind(void)
-{
-	prepare_sender_dead_other();
-	closefrom(3);
-}
-
 static void prepare_sender_live_other(void)
 {
 	prepare_sender();
@@ -261,19 +254,24 @@ static void prepare_last_sender(void)
 	await_sleeper(port, kid.pid, MMSOCK_DATA);
 }
 
+static void play_all(const struct scene *scenes, size_t count)
+{
+	struct theme theme = port_theme;
+
+	theme.lay = lay_port;
+	play_scenes(&theme, scenes, count);
+}
+
 static void test_sending(void)
 {
 	static const struct scene scenes[] = {
 		{.name = "a message",
-		 .lay = lay_port,
 		 .prepare = prepare_sender,
 		 .operate = send_one},
 		{.name = "with a look at the name",
-		 .lay = lay_port,
 		 .prepare = prepare_sender,
 		 .operate = send_after_a_while},
 		{.name = "to one who sleeps",
-		 .lay = lay_port,
 		 .prepare = prepare_sender_and_sleeper,
 		 .operate = send_one,
 		 .finish = await_kid},
@@ -288,40 +286,34 @@ static void test_sending(void)
 		 .operate = send_patiently,
 		 .finish = await_kid},
 		{.name = "after one who died at it",
-		 .lay = lay_port,
 		 .prepare = prepare_sender_dead_other,
 		 .operate = send_one},
 		{.name = "after him, with no descriptor",
-		 .lay = lay_port,
-		 .prepare = prepare_sender_blind,
+		 .prepare = prepare_sender_dead_other,
+		 .blind = true,
 		 .operate = send_one,
 		 .more = 1},
 		{.name = "beside one who keeps the end",
-		 .lay = lay_port,
 		 .prepare = prepare_sender_live_other,
 		 .operate = send_one,
 		 .finish = kill_kid,
 		 .result = -ETIMEDOUT},
 		{.name = "a run",
-		 .lay = lay_port,
 		 .prepare = prepare_sender,
 		 .operate = send_run},
 		{.name = "in place",
-		 .lay = lay_port,
 		 .prepare = prepare_sender,
 		 .operate = reserve_and_commit},
 		{.name = "nothing after all",
-		 .lay = lay_port,
 		 .prepare = prepare_sender_dead_other,
 		 .operate = reserve_and_cancel},
 		{.name = "no more",
-		 .lay = lay_port,
 		 .prepare = prepare_last_sender,
 		 .operate = close_now,
 		 .finish = await_kid},
 	};
 
-	play_scenes(&port_theme, scenes, CHECK_COUNT(scenes));
+	play_all(scenes, CHECK_COUNT(scenes));
 }
 
 static void test_receiving(void)
@@ -332,12 +324,10 @@ static void test_receiving(void)
 		 .prepare = prepare_receiver,
 		 .operate = recv_one},
 		{.name = "from an empty port",
-		 .lay = lay_port,
 		 .prepare = prepare_receiver,
 		 .operate = recv_one,
 		 .result = -ETIMEDOUT},
 		{.name = "asleep",
-		 .lay = lay_port,
 		 .prepare = prepare_receiver_late_sender,
 		 .operate = recv_patiently,
 		 .finish = await_kid},
@@ -352,13 +342,11 @@ static void test_receiving(void)
 		 .finish = kill_kid,
 		 .result = -ETIMEDOUT},
 		{.name = "the end, from the dead",
-		 .lay = lay_port,
 		 .prepare = prepare_receiver_dead_sender,
 		 .operate = recv_the_end,
 		 .is_patient = true,
 		 .result = -ENODATA},
 		{.name = "from a port that has been removed",
-		 .lay = lay_port,
 		 .prepare = prepare_receiver_of_removed,
 		 .operate = recv_of_removed,
 		 .result = -EIDRM,
@@ -374,7 +362,7 @@ static void test_receiving(void)
 		 .operate = peek_and_release},
 	};
 
-	play_scenes(&port_theme, scenes, CHECK_COUNT(scenes));
+	play_all(scenes, CHECK_COUNT(scenes));
 }
 
 static const struct check_case cases[] = {

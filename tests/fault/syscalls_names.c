@@ -155,21 +155,6 @@ static int look_at_port(void)
 	return 0;
 }
 
-static int count_visit(const struct mmsock_peer *peer, void *context)
-{
-	(void)peer;
-	++*(int *)context;
-	return 0;
-}
-
-static int look_at_peers(void)
-{
-	int count = 0;
-	int r = mmsock_inspect_peers(port, NULL, count_visit, &count);
-
-	return r ? r : count;
-}
-
 static int count_name(const char *name, void *context)
 {
 	CHECK_STR(name, "p");

@@ -137,12 +137,6 @@ static void prepare_plain_dead_owner(void)
 	leave_dead(run_owner, NULL);
 }
 
-static void prepare_plain_blind(void)
-{
-	prepare_plain_dead_owner();
-	closefrom(3);
-}
-
 static int take_two(void)
 {
 	return take(sem, 2, SHORTLY);
@@ -222,33 +216,36 @@ static void audit_sem(void)
 	close_sem();
 }
 
-static const struct theme theme = {close_sem, audit_sem};
-
-static void test_semaphores(void)
+static void test_new(void)
 {
+	static const struct theme theme = {NULL, close_sem, audit_sem};
 	static const struct scene scenes[] = {
-		{.name = "opening",
-		 .lay = lay_sem,
-		 .operate = sem_connect,
-		 .opens = true},
-		{.name = "opening in the place of a dead owner",
-		 .lay = lay_dead_owner,
-		 .operate = sem_connect,
-		 .opens = true},
 		{.name = "opening a new one",
 		 .operate = sem_open_new,
 		 .opens = true,
 		 .creates = true},
-		{.name = "opening in the place of an old one",
-		 .lay = lay_sem,
-		 .operate = sem_open_in_its_place,
-		 .opens = true},
 		{.name = "creating",
 		 .operate = sem_create_new,
 		 .creates = true,
 		 .result = 1},
+	};
+
+	play_scenes(&theme, scenes, CHECK_COUNT(scenes));
+}
+
+static void test_semaphores(void)
+{
+	static const struct theme theme = {lay_sem, close_sem, audit_sem};
+	static const struct scene scenes[] = {
+		{.name = "opening", .operate = sem_connect, .opens = true},
+		{.name = "opening in the place of a dead owner",
+		 .lay = lay_dead_owner,
+		 .operate = sem_connect,
+		 .opens = true},
+		{.name = "opening in the place of an old one",
+		 .operate = sem_open_in_its_place,
+		 .opens = true},
 		{.name = "taking",
-		 .lay = lay_sem,
 		 .prepare = prepare_plain,
 		 .operate = take_two},
 		{.name = "taking in vain",
@@ -262,41 +259,34 @@ static void test_semaphores(void)
 		 .operate = take_patiently,
 		 .finish = await_kid},
 		{.name = "taking from the dead",
-		 .lay = lay_sem,
 		 .prepare = prepare_plain_dead_owner,
 		 .operate = take_two_patiently,
 		 .is_patient = true},
 		{.name = "taking from them at once",
-		 .lay = lay_sem,
 		 .prepare = prepare_plain_dead_owner,
 		 .operate = take_two_at_once},
 		{.name = "taking from them with no descriptor",
-		 .lay = lay_sem,
-		 .prepare = prepare_plain_blind,
+		 .prepare = prepare_plain_dead_owner,
+		 .blind = true,
 		 .operate = take_two_patiently,
 		 .is_patient = true,
 		 .more = 1},
 		{.name = "giving",
-		 .lay = lay_sem,
 		 .prepare = prepare_plain,
 		 .operate = post_one},
 		{.name = "looking",
-		 .lay = lay_sem,
 		 .prepare = prepare_plain_dead_owner,
 		 .or_less = true,
 		 .operate = sem_value,
 		 .result = UNITS},
 		{.name = "closing as an owner",
-		 .lay = lay_sem,
 		 .prepare = prepare_owner,
 		 .operate = close_sem_now},
 		{.name = "destroying",
-		 .lay = lay_sem,
 		 .prepare = prepare_plain,
 		 .operate = destroy_sem,
 		 .goes = true},
 		{.name = "removing",
-		 .lay = lay_sem,
 		 .operate = remove_sem,
 		 .goes = true,
 		 .creates = true},
@@ -306,6 +296,7 @@ static void test_semaphores(void)
 }
 
 static const struct check_case cases[] = {
+	{"new semaphores", test_new},
 	{"semaphores", test_semaphores},
 };
 
