@@ -53,6 +53,7 @@ struct server {
 	sem_t ended;            /* raised by each thread that has */
 	pthread_mutex_t lock;   /* of all below */
 	bool over;              /* no request is to be taken */
+	bool failed;            /* somebody has said why */
 	int status;
 	uint64_t left; /* requests to take */
 	uint64_t taken;
@@ -73,6 +74,20 @@ static void stop(struct server *server, int status)
 	/* Those who wait for a request look again, and see that it is over. */
 	for (unsigned i = 0; i < server->config->jobs; i++)
 		mmsock_interrupt(server->workers[i].handle);
+}
+
+/* What ends one ends all, and the first of them says it. */
+static void give_up(struct server *server, int error)
+{
+	bool first;
+
+	pthread_mutex_lock(&server->lock);
+	first = !server->failed;
+	server->failed = true;
+	pthread_mutex_unlock(&server->lock);
+	if (first)
+		stop(server,
+		     stream_error(&server->config->stream, TOOL_USE, error));
 }
 
 /* One request more may be taken. */
@@ -261,14 +276,6 @@ static void find_answer(struct worker *worker, size_t length, uint64_t number,
 
 /* -- a worker ------------------------------------------------------------ */
 
-static void give_up(struct worker *worker, int error)
-{
-	const struct server *server = worker->server;
-
-	stop(worker->server,
-	     stream_error(&server->config->stream, TOOL_USE, error));
-}
-
 /* Without a request: whether to try again. */
 static bool goes_on(struct worker *worker, int error)
 {
@@ -279,7 +286,7 @@ static bool goes_on(struct worker *worker, int error)
 		return true;
 	if (error == -ETIMEDOUT && !is_out_of_time(server))
 		return true;
-	give_up(worker, error);
+	give_up(server, error);
 	return false;
 }
 
@@ -298,7 +305,7 @@ static bool serve_one(struct worker *worker)
 	r = reply(worker, &answer);
 	note_answered(server);
 	if (r < 0)
-		give_up(worker, r);
+		give_up(server, r);
 	return r == 0;
 }
 
@@ -313,7 +320,7 @@ static void *work(void *context)
 		r = handler_init(&worker->handler, &server->handler,
 				 worker->number);
 	if (r < 0)
-		give_up(worker, r);
+		give_up(server, r);
 	while (claim(server) && serve_one(worker))
 		;
 	handler_fini(&worker->handler);
@@ -351,8 +358,7 @@ static unsigned start_threads(struct server *server)
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error)
-		stop(server,
-		     stream_error(&server->config->stream, TOOL_USE, -error));
+		give_up(server, -error);
 	return started;
 }
 

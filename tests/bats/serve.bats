@@ -232,6 +232,7 @@ signals_told() {
 	mmsock-create -t rpc p
 	fails 124 mmsock-serve -w 0.05 p -- cat
 	fails 124 mmsock-serve -j 4 --timeout=0.05 p -- cat
+	is "$stderr" "mmsock-serve: port 'p': timed out"
 	fails 124 mmsock-serve -w 0 --echo p
 	MMSOCK_TIMEOUT=0.05 fails 124 mmsock-serve --echo p
 	run --separate-stderr -124 t mmsock-serve -q -w 0.01 --echo p
