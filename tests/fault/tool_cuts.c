@@ -124,6 +124,20 @@ static void test_cut(void)
 		{.name = "sem rm",
 		 .command = {"sem", "rm", "p"},
 		 .lay = lay_sem},
+		{.name = "call",
+		 .command = {"call", "p", "one"},
+		 .lay = lay_service,
+		 .status = 69},
+		{.name = "serve in vain",
+		 .command = {"serve", "-w", "0.01", "--spin=0", "-j", "2",
+			     "--echo", "p"},
+		 .lay = lay_service,
+		 .status = 124},
+		{.name = "serve with a command",
+		 .command = {"serve", "-w", "0.01", "--persistent", "p", "--",
+			     "cat"},
+		 .lay = lay_service,
+		 .status = 124},
 	};
 
 	cut_each(scenes, CHECK_COUNT(scenes));

@@ -90,6 +90,19 @@ void lay_sem(void)
 	CHECK_INT(mmsock_sem_create("p", &options), 1);
 }
 
+void lay_service(void)
+{
+	struct mmsock_options options =
+		options_for(MMSOCK_CREATE_NEW_EXCLUSIVE, 0);
+
+	options.type = MMSOCK_RPC;
+	options.clients = 2;
+	options.slots = 4;
+	options.ring_bytes = 4096;
+	options.reply_bytes = 1024;
+	CHECK_INT(mmsock_create("p", &options), 1);
+}
+
 /* The tool. */
 
 static const char *tool_path(const char *tool)

@@ -60,6 +60,7 @@ void lay_two_ports(void);
 void lay_stale(void);
 void lay_full(void);
 void lay_sem(void);
+void lay_service(void);
 
 /* Text. */
 bool begins(const char *text, const char *with);

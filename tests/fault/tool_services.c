@@ -33,19 +33,6 @@ static struct mmsock *enter(unsigned role)
 	return handle;
 }
 
-static void lay_service(void)
-{
-	struct mmsock_options options =
-		options_for(MMSOCK_CREATE_NEW_EXCLUSIVE, 0);
-
-	options.type = MMSOCK_RPC;
-	options.clients = 2;
-	options.slots = 4;
-	options.ring_bytes = 4096;
-	options.reply_bytes = 1024;
-	CHECK_INT(mmsock_create("p", &options), 1);
-}
-
 /* Servers for mmsock-call. */
 
 enum manner {
@@ -274,7 +261,7 @@ static void audit_call(int status)
 	if (!status)
 		CHECK_INT(executed, scene->change);
 	CHECK(status != 69 || scene->status == 69);
-	CHECK(begins(scene->reply, out));
+	CHECK(begins(scene->output, out));
 	CHECK(strlen(out) == 0 || executed > 0);
 }
 
@@ -306,109 +293,147 @@ static void audit_made(int status)
 		CHECK_INT(inspect("p").participants, 0);
 }
 
-static void play_all(const struct scene *scenes, size_t count)
+/* Scenes that have all of this in common. */
+struct setting {
+	void (*begin)(void);
+	void (*end)(void);
+	void (*audit)(int status);
+};
+
+static void play_in(const struct setting *setting, const struct scene *scenes,
+		    size_t count)
 {
+	static struct scene set[16];
+	size_t i;
+
+	CHECK(count <= CHECK_COUNT(set));
+	for (i = 0; i < count; i++) {
+		set[i] = scenes[i];
+		set[i].lay = lay_service;
+		set[i].begin = setting->begin;
+		set[i].end = setting->end;
+		set[i].audit = setting->audit;
+	}
 	books = mmap(NULL, sizeof(*books), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(books != MAP_FAILED);
 	CHECK(!prctl(PR_SET_CHILD_SUBREAPER, 1));
-	play_scenes(scenes, count);
+	play_scenes(set, count);
 }
+
+static const struct setting echo = {start_echo, kill_helper, audit_call};
+static const struct setting failing = {start_failing, kill_helper, audit_call};
+static const struct setting idle = {start_idle, kill_helper, audit_call};
+static const struct setting caller = {start_client, end_client, audit_serve};
+static const struct setting nobody = {NULL, NULL, audit_service};
 
 static void test_call(void)
 {
 	static const struct scene scenes[] = {
 		{.name = "call",
 		 .command = {"call", "p", "one"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .output = "one",
-		 .reply = "one",
-		 .audit = audit_call,
 		 .change = 1},
 		{.name = "call from a pipe",
 		 .command = {"call", "p"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .input = "one",
 		 .output = "one",
-		 .reply = "one",
-		 .audit = audit_call,
 		 .change = 1,
 		 .pipes = true},
 		{.name = "call --wait-peer with lines",
 		 .command = {"call", "--wait-peer", "-l", "p"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .input = LINES,
 		 .output = LINES,
-		 .reply = LINES,
-		 .audit = audit_call,
 		 .change = 3},
 		{.name = "call -c",
 		 .command = {"call", "-l", "-c", "2", "p"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .input = LINES,
 		 .output = "one\ntwo\n",
-		 .reply = "one\ntwo\n",
-		 .audit = audit_call,
 		 .change = 2},
 		{.name = "call --inflight",
 		 .command = {"call", "-l", "--inflight=3", "p"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .input = LINES,
 		 .output = LINES,
-		 .reply = LINES,
-		 .audit = audit_call,
 		 .change = 3},
 		{.name = "call arguments",
 		 .command = {"call", "-l", "--inflight=3", "p", "one", "two"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .output = "one\ntwo\n",
-		 .reply = "one\ntwo\n",
-		 .audit = audit_call,
 		 .change = 2},
+	};
+
+	play_in(&echo, scenes, CHECK_COUNT(scenes));
+}
+
+static void test_call_in_vain(void)
+{
+	static const struct scene scenes[] = {
 		{.name = "call in vain",
 		 .command = {"call", "-w", "0.01", "--spin=0", "p", "one"},
-		 .lay = lay_service,
-		 .begin = start_idle,
-		 .end = kill_helper,
 		 .output = "",
-		 .reply = "",
-		 .audit = audit_call,
 		 .status = 124},
+	};
+
+	play_in(&idle, scenes, CHECK_COUNT(scenes));
+}
+
+static void test_call_failing(void)
+{
+	static const struct scene scenes[] = {
 		{.name = "call one who fails",
 		 .command = {"call", "p", "one"},
-		 .lay = lay_service,
-		 .begin = start_failing,
-		 .end = kill_helper,
 		 .output = "",
-		 .reply = "",
-		 .audit = audit_call,
 		 .status = 1},
+	};
+
+	play_in(&failing, scenes, CHECK_COUNT(scenes));
+}
+
+static void test_nobody(void)
+{
+	static const struct scene scenes[] = {
 		{.name = "call nobody",
 		 .command = {"call", "p", "one"},
-		 .lay = lay_service,
 		 .output = "",
-		 .audit = audit_service,
 		 .status = 69},
+		{.name = "serve in vain",
+		 .command = {"serve", "-w", "0.01", "--spin=0", "--echo", "p"},
+		 .output = "",
+		 .status = 124},
+		{.name = "serve --ready-fd",
+		 .command = {"serve", "--ready-fd=1", "-c", "0", "--echo", "p"},
+		 .output = "\n"},
+		{.name = "serve with a command that is not there",
+		 .command = {"serve", "p", "--", "/none"},
+		 .output = "",
+		 .status = 127},
+		{.name = "ls -v",
+		 .command = {"ls", "-v", "-r", "--noheadings", "-o", "SLOT",
+			     "p"},
+		 .output = ""},
+	};
+
+	play_in(&nobody, scenes, CHECK_COUNT(scenes));
+}
+
+static void test_creating(void)
+{
+	static const struct scene scenes[] = {
+		{.name = "create -t rpc",
+		 .command = {"create", "-t", "rpc", "p"},
+		 .output = "",
+		 .audit = audit_made},
 		{.name = "call --create",
 		 .command = {"call", "--create", "p", "one"},
 		 .output = "",
 		 .audit = audit_made,
 		 .status = 69},
+		{.name = "serve --create",
+		 .command = {"serve", "--create", "-c", "0", "--echo", "p"},
+		 .output = "",
+		 .audit = audit_made},
 	};
 
-	play_all(scenes, CHECK_COUNT(scenes));
+	play_scenes(scenes, CHECK_COUNT(scenes));
 }
 
 static void test_cat(void)
@@ -416,28 +441,18 @@ static void test_cat(void)
 	static const struct scene scenes[] = {
 		{.name = "cat from a file",
 		 .command = {"cat", "p"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .input = "one\n",
 		 .output = "one\n",
-		 .reply = "one\n",
-		 .audit = audit_call,
 		 .change = 1},
 		{.name = "cat from a pipe",
 		 .command = {"cat", "-F", "line", "p"},
-		 .lay = lay_service,
-		 .begin = start_echo,
-		 .end = kill_helper,
 		 .input = LINES,
 		 .output = LINES,
-		 .reply = LINES,
-		 .audit = audit_call,
 		 .change = 3,
 		 .pipes = true},
 	};
 
-	play_all(scenes, CHECK_COUNT(scenes));
+	play_in(&echo, scenes, CHECK_COUNT(scenes));
 }
 
 static void test_serve(void)
@@ -445,84 +460,43 @@ static void test_serve(void)
 	static const struct scene scenes[] = {
 		{.name = "serve --echo",
 		 .command = {"serve", "-c", "1", "--echo", "p"},
-		 .lay = lay_service,
-		 .begin = start_client,
-		 .end = end_client,
 		 .output = "",
-		 .reply = "one",
-		 .audit = audit_serve},
+		 .reply = "one"},
 		{.name = "serve --reply by two",
 		 .command = {"serve", "-c", "1", "-j", "2", "--reply=two", "p"},
-		 .lay = lay_service,
-		 .begin = start_client,
-		 .end = end_client,
 		 .output = "",
-		 .reply = "two",
-		 .audit = audit_serve},
-		{.name = "serve in vain",
-		 .command = {"serve", "-w", "0.01", "--spin=0", "--echo", "p"},
-		 .lay = lay_service,
-		 .output = "",
-		 .audit = audit_service,
-		 .status = 124},
-		{.name = "serve --ready-fd",
-		 .command = {"serve", "--ready-fd=1", "-c", "0", "--echo", "p"},
-		 .lay = lay_service,
-		 .output = "\n",
-		 .audit = audit_service},
-		{.name = "serve --create",
-		 .command = {"serve", "--create", "-c", "0", "--echo", "p"},
-		 .output = "",
-		 .audit = audit_made},
-	};
-
-	play_all(scenes, CHECK_COUNT(scenes));
-}
-
-static void test_serve_command(void)
-{
-	static const struct scene scenes[] = {
+		 .reply = "two"},
 		{.name = "serve with a command",
 		 .command = {"serve", "-c", "1", "p", "--", "cat"},
-		 .lay = lay_service,
-		 .begin = start_client,
-		 .end = end_client,
 		 .output = "",
-		 .reply = "one",
-		 .audit = audit_serve},
+		 .reply = "one"},
 		{.name = "serve with one that fails",
 		 .command = {"serve", "-c", "1", "p", "--", "false"},
-		 .lay = lay_service,
-		 .begin = start_client,
-		 .end = end_client,
 		 .output = "",
-		 .audit = audit_serve,
+		 .change = -EREMOTEIO},
+		{.name = "serve --limit",
+		 .command = {"serve", "-c", "1", "--limit=0.001", "p", "--",
+			     "sleep", "9"},
+		 .output = "",
 		 .change = -EREMOTEIO},
 		{.name = "serve --persistent",
 		 .command = {"serve", "-c", "1", "--persistent", "p", "--",
 			     "cat"},
-		 .lay = lay_service,
-		 .begin = start_client,
-		 .end = end_client,
 		 .output = "",
-		 .reply = "one",
-		 .audit = audit_serve},
-		{.name = "serve with none that is there",
-		 .command = {"serve", "p", "--", "/none"},
-		 .lay = lay_service,
-		 .output = "",
-		 .audit = audit_service,
-		 .status = 127},
+		 .reply = "one"},
 	};
 
-	play_all(scenes, CHECK_COUNT(scenes));
+	play_in(&caller, scenes, CHECK_COUNT(scenes));
 }
 
 static const struct check_case cases[] = {
 	{"mmsock-call", test_call},
+	{"mmsock-call, and no answer comes", test_call_in_vain},
+	{"mmsock-call, and it is an error", test_call_failing},
 	{"mmsock-cat and a service", test_cat},
 	{"mmsock-serve", test_serve},
-	{"mmsock-serve with a command", test_serve_command},
+	{"services that nobody else uses", test_nobody},
+	{"tools that make services", test_creating},
 };
 
 int main(int argc, char **argv)
