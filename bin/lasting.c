@@ -7,7 +7,6 @@
  * to it is refused.  One that has ended is replaced when the next request comes,
  * which goes to the new one, so that nothing spins where all end at once.
  */
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,15 +83,16 @@ static int end(struct handler *handler)
 static void report(const struct handler *handler, const char *text)
 {
 	if (!handler->config->stream->quiet)
-		warnx("port '%s': worker %u %s", handler->config->stream->port,
-		      handler->number, text);
+		tool_warn("port '%s': worker %u %s",
+			  handler->config->stream->port, handler->number, text);
 }
 
 static void report_end(const struct handler *handler, int status)
 {
 	if (!handler->config->stream->quiet)
-		warnx("port '%s': worker %u ended with status %d",
-		      handler->config->stream->port, handler->number, status);
+		tool_warn("port '%s': worker %u ended with status %d",
+			  handler->config->stream->port, handler->number,
+			  status);
 }
 
 int lasting_init(struct handler *handler)

@@ -9,7 +9,6 @@
 #include "framing.h"
 
 #include <endian.h>
-#include <err.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -258,20 +257,21 @@ int framing_report(const struct framing_reader *reader, int error)
 		/* The tool is about to die of a signal, and that says it. */
 		return TOOL_NO;
 	case EMSGSIZE:
-		warnx("standard input: record %" PRIu64 " at byte %" PRIu64
-		      ": larger than the %" PRIu64 " bytes that the port takes"
-		      " (create it with a larger --max-message)",
-		      record, byte, reader->max_message);
+		tool_warn("standard input: record %" PRIu64 " at byte %" PRIu64
+			  ": larger than the %" PRIu64
+			  " bytes that the port takes"
+			  " (create it with a larger --max-message)",
+			  record, byte, reader->max_message);
 		return TOOL_DATA;
 	case EBADMSG:
-		warnx("standard input: record %" PRIu64 " at byte %" PRIu64
-		      ": the input ends inside it",
-		      record, byte);
+		tool_warn("standard input: record %" PRIu64 " at byte %" PRIu64
+			  ": the input ends inside it",
+			  record, byte);
 		return TOOL_DATA;
 	case ENOMEM:
-		warnx("standard input: record %" PRIu64 " at byte %" PRIu64
-		      ": not enough memory for it",
-		      record, byte);
+		tool_warn("standard input: record %" PRIu64 " at byte %" PRIu64
+			  ": not enough memory for it",
+			  record, byte);
 		return TOOL_SYSTEM;
 	default:
 		return tool_io_error("standard input", error);

@@ -225,13 +225,13 @@ static void warn_reply(const struct worker *worker, int error)
 	if (stream->quiet || (error == -ECONNRESET && !stream->verbose))
 		return;
 	if (error == -EMSGSIZE)
-		warnx("port '%s': a reply is larger than the %" PRIu64
-		      " bytes that the port takes"
-		      " (create it with a larger --reply-size)",
-		      stream->port, mmsock_max_reply(worker->handle));
+		tool_warn("port '%s': a reply is larger than the %" PRIu64
+			  " bytes that the port takes"
+			  " (create it with a larger --reply-size)",
+			  stream->port, mmsock_max_reply(worker->handle));
 	else
-		warnx("port '%s': a reply was dropped: %s", stream->port,
-		      mmsock_error_text(error));
+		tool_warn("port '%s': a reply was dropped: %s", stream->port,
+			  mmsock_error_text(error));
 }
 
 /* 0, or an error after which nothing more can be served. */
@@ -391,9 +391,10 @@ static int check_reply(const struct server *server)
 
 	if (!config->reply || strlen(config->reply) <= most)
 		return TOOL_OK;
-	warnx("--reply: larger than the %" PRIu64 " bytes that the port takes"
-	      " (create it with a larger --reply-size)",
-	      most);
+	tool_warn("--reply: larger than the %" PRIu64
+		  " bytes that the port takes"
+		  " (create it with a larger --reply-size)",
+		  most);
 	return TOOL_DATA;
 }
 

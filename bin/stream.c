@@ -423,8 +423,8 @@ int stream_error(const struct stream_config *config, enum tool_act act,
 void stream_report(const struct stream_config *config, uint64_t messages,
 		   const char *text)
 {
-	warnx("port '%s': %" PRIu64 " message%s %s", config->port, messages,
-	      messages == 1 ? "" : "s", text);
+	tool_warn("port '%s': %" PRIu64 " message%s %s", config->port, messages,
+		  messages == 1 ? "" : "s", text);
 }
 
 void stream_summary(const struct stream_config *config, uint64_t messages,

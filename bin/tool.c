@@ -336,18 +336,30 @@ int tool_status(enum tool_act act, int error)
 	return error < 0 ? find_outcome(act, error)->status : TOOL_OK;
 }
 
+/* The C library writes a line in three pieces, and lets others come between. */
+void tool_warn(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	flockfile(stderr);
+	vwarnx(format, arguments);
+	funlockfile(stderr);
+	va_end(arguments);
+}
+
 static int report(const char *kind, const char *name, const char *dir,
 		  const struct outcome *outcome, const char *cause)
 {
 	bool names = outcome->names_port;
 
 	if (!outcome->next)
-		warnx("%s '%s': %s", kind, name, cause);
+		tool_warn("%s '%s': %s", kind, name, cause);
 	else
-		warnx("%s '%s': %s (%s%s%s%s%s)", kind, name, cause,
-		      outcome->next, names && dir ? " --dir=" : "",
-		      names && dir ? dir : "", names ? " " : "",
-		      names ? name : "");
+		tool_warn("%s '%s': %s (%s%s%s%s%s)", kind, name, cause,
+			  outcome->next, names && dir ? " --dir=" : "",
+			  names && dir ? dir : "", names ? " " : "",
+			  names ? name : "");
 	return outcome->status;
 }
 
@@ -382,9 +394,9 @@ int64_t tool_now(void)
 int tool_io_error(const char *object, int error)
 {
 	/* "Bad file descriptor" is no help to somebody who wrote "<&-". */
-	warnx("%s: %s", object,
-	      abs(error) == EBADF ? "is closed, or open the other way"
-				  : strerror(abs(error)));
+	tool_warn("%s: %s", object,
+		  abs(error) == EBADF ? "is closed, or open the other way"
+				      : strerror(abs(error)));
 	return TOOL_IO;
 }
 

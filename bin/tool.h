@@ -159,7 +159,7 @@ int tool_status(enum tool_act act, int error);
  * mmsock_error_text(), and returns the exit status.  @dir is what --dir said,
  * or NULL; it becomes part of the next step.  To be called before any other
  * call of the library.  Warnings and errors without a code of the library are
- * for warnx(3).
+ * for warnx(3), or where there are threads for tool_warn().
  */
 int tool_port_error(enum tool_act act, const char *port, const char *dir,
 		    int error);
@@ -212,6 +212,11 @@ void tool_die(void);
  */
 ssize_t tool_read(int fd, void *buffer, size_t size);
 int tool_write(int fd, const void *data, size_t length);
+
+/*
+ * tool_warn - as warnx(3), and what several threads say are whole lines
+ */
+void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* tool_io_error - report "TOOL: OBJECT: CAUSE", return 74 */
 int tool_io_error(const char *object, int error);

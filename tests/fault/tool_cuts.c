@@ -19,6 +19,7 @@ static void cut_port(void)
 static void judge(void)
 {
 	check_status(got);
+	check_lines();
 	if (got && got != scene->status)
 		check_reason(got);
 	cut_to_lines(out);

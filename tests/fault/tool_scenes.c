@@ -254,19 +254,25 @@ void check_status(int status)
 	CHECK(i < CHECK_COUNT(all));
 }
 
-/* Each line begins with the tool, and the first one says what it is about. */
-void check_reason(int status)
+/* Each is whole, and begins with the tool. */
+void check_lines(void)
 {
 	const char *line;
 	char prefix[32];
 
 	snprintf(prefix, sizeof(prefix), "mmsock-%s: ", scene->command[0]);
-	CHECK(err[0] || (status == 1 && scene->status == 1));
 	for (line = err; *line; line = strchr(line, '\n') + 1) {
 		CHECK(strchr(line, '\n'));
 		CHECK(begins(line, prefix));
+		CHECK(!begins(line + strlen(prefix), prefix));
 		CHECK(strchr(line, '\n')[-1] != '.');
 	}
+}
+
+/* The first line says what it is about. */
+void check_reason(int status)
+{
+	CHECK(err[0] || (status == 1 && scene->status == 1));
 	CHECK(!err[0] || strchr(err, '\'') || strstr(err, "standard ") ||
 	      strstr(err, ": --"));
 }
@@ -274,6 +280,7 @@ void check_reason(int status)
 static void judge(int status)
 {
 	check_status(status);
+	check_lines();
 	if (status == scene->status) {
 		if (scene->output)
 			CHECK_STR(out, scene->output);

@@ -49,6 +49,7 @@ void begin_play(void);
 int run_tool(void);
 void end_play(void);
 void check_status(int status);
+void check_lines(void);
 void check_reason(int status);
 
 /* Ports for tools: none of them waits for anybody to come. */

@@ -119,28 +119,58 @@ static int call_and_check(struct mmsock *client)
 	return 0;
 }
 
+/* Two at the same time; what was not expected of them goes before what was. */
+static int call_twice(struct mmsock *client)
+{
+	uint64_t calls[2] = {0};
+	int told[2];
+	char text[64];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		told[i] = mmsock_call_send(client, "one", 3, &calls[i],
+					   MMSOCK_FOREVER);
+	for (i = 0; i < 2; i++) {
+		if (!told[i])
+			told[i] = (int)mmsock_call_recv(client, &calls[i], text,
+							sizeof(text),
+							MMSOCK_FOREVER);
+	}
+	return told[0] == -ECONNREFUSED || told[0] == -EREMOTEIO ? told[1]
+								 : told[0];
+}
+
 /* One whom nobody serves calls again, when somebody comes. */
 static void run_client(struct kid *self, void *context)
 {
 	struct mmsock *client = enter(MMSOCK_CLIENT);
 	int r;
 
-	(void)context;
 	tell(self);
 	do {
 		CHECK_INT(mmsock_wait_peers(client, 1, MMSOCK_FOREVER), 0);
-		r = call_and_check(client);
+		r = context ? call_twice(client) : call_and_check(client);
 	} while (r == -ECONNREFUSED);
 	books->told = r;
 	books->ended = true;
 	mmsock_close(client);
 }
 
-static void start_client(void)
+static void start_caller(void *twice)
 {
 	*books = (struct books){0};
-	kid_start(&helper, run_client, NULL);
+	kid_start(&helper, run_client, twice);
 	CHECK(hear(&helper));
+}
+
+static void start_client(void)
+{
+	start_caller(NULL);
+}
+
+static void start_client_of_two(void)
+{
+	start_caller(&helper);
 }
 
 static bool has_ended(void)
@@ -325,6 +355,8 @@ static const struct setting echo = {start_echo, kill_helper, audit_call};
 static const struct setting failing = {start_failing, kill_helper, audit_call};
 static const struct setting idle = {start_idle, kill_helper, audit_call};
 static const struct setting caller = {start_client, end_client, audit_serve};
+static const struct setting caller_of_two = {start_client_of_two, end_client,
+					     audit_serve};
 static const struct setting nobody = {NULL, NULL, audit_service};
 
 static void test_call(void)
@@ -489,12 +521,27 @@ static void test_serve(void)
 	play_in(&caller, scenes, CHECK_COUNT(scenes));
 }
 
+/* Both say that their workers have ended, at about the same time. */
+static void test_serve_two(void)
+{
+	static const struct scene scenes[] = {
+		{.name = "serve by two that end",
+		 .command = {"serve", "-c", "2", "-j", "2", "--persistent", "p",
+			     "--", "true"},
+		 .output = "",
+		 .change = -EREMOTEIO},
+	};
+
+	play_in(&caller_of_two, scenes, CHECK_COUNT(scenes));
+}
+
 static const struct check_case cases[] = {
 	{"mmsock-call", test_call},
 	{"mmsock-call, and no answer comes", test_call_in_vain},
 	{"mmsock-call, and it is an error", test_call_failing},
 	{"mmsock-cat and a service", test_cat},
 	{"mmsock-serve", test_serve},
+	{"mmsock-serve with two commands", test_serve_two},
 	{"services that nobody else uses", test_nobody},
 	{"tools that make services", test_creating},
 };
