@@ -116,6 +116,24 @@ static void check_refused(const struct client *client)
 	}
 }
 
+/*
+ * Who is to be killed goes on for a moment after that was said, and may take a
+ * call that was made since.  First who was killed, then how many are gone: he is
+ * counted once more before his seat forgets him.
+ */
+static bool may_have_died(const struct client *client)
+{
+	const struct seat *seat;
+	unsigned i;
+
+	for (i = 0; i < SEATS_MAX; i++) {
+		seat = &world->seats[i];
+		if (seat->kind == SERVER && atomic_load(&seat->killed))
+			return true;
+	}
+	return atomic_load(&world->servers_gone) != client->gone;
+}
+
 static void check_reply(const struct client *client, uint64_t number,
 			const unsigned char *reply, ssize_t length)
 {
@@ -159,7 +177,7 @@ static bool settle(const struct client *client, uint64_t number, ssize_t r,
 		return true;
 	case -EOWNERDEAD:
 		atomic_fetch_add(&world->totals.calls_orphaned, 1);
-		if (atomic_load(&world->servers_gone) == client->gone)
+		if (!may_have_died(client))
 			wrong(WHOLE,
 			      "a server died for call %" PRIu64
 			      ", and none did",

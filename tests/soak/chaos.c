@@ -184,6 +184,8 @@ static void worker_ended(struct seat *seat, int status)
 			      (int)seat->kind, (unsigned)status);
 		return;
 	}
+	if (seat->kind == SERVER)
+		atomic_fetch_add(&world->servers_gone, 1);
 	atomic_store(&world->ports[seat->port].killed_ns, now_ns());
 	/* Some time is left to the survivors; a successor would clean up. */
 	seat->start_at_ns =
