@@ -22,7 +22,7 @@ PCDIR = $(LIBDIR)/pkgconfig
 
 # What there is: sorted, every file by its name, none by a pattern.
 LIB = admin birth call caller company error fork futex header inspect lane list lock mmsock name peer port \
-	recv ring run sem send serve service sizes units wait watch \
+	recv ring ring_recv run sem send serve service sizes units wait watch \
 	# EOL
 LIB_HEADERS = admin atomic birth caller cancel copy deadline distance error futex handle header \
 	inspect lane layout lock name peer port ring run service units wait \

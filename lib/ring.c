@@ -62,8 +62,10 @@
  * together with fetching both lines at once (wait.c) and not looking at a header
  * that can only be zero (mms_ring_reserve).
  *
- * Labels of this file: R1 with A1, A4; R2 and R4 with A2, A7, A9; R3 with A3, A5,
- * A6; and some of them with W3 of wait.c, I1, I2 of inspect.c and A10 of caller.c.
+ * This file is the sending end, and who only looks; ring_recv.c the receiving one.
+ *
+ * Labels of this file: R1 with A1, A4; R2 and R4 with A2, A7, A9; A3, A6, A8 with R3;
+ * and some of them with W3 of wait.c and I2 of inspect.c.
  */
 #include "ring.h"
 
@@ -76,37 +78,6 @@
 #define ZERO_AHEAD   UINT64_C(512)
 #define FETCH_AHEAD  UINT64_C(1024)
 #define SMALL_RECORD UINT64_C(128)
-
-#define STREAM_AFTER    4U
-#define LITTLE          UINT64_C(2048)
-#define WORTH_A_PAUSE   UINT64_C(512)
-#define COURTESY_PAUSES 64U
-#define VAIN_MOST       10U /* 4096 looks */
-
-/* Up to this many messages a bulk is measured before it is copied. */
-#define MEASURE_UP_TO 64
-
-static unsigned char *place(const struct mms_ring *ring, uint64_t position)
-{
-	return ring->data + (position & (ring->bytes - 1));
-}
-
-/* Always aligned and in the first view, whatever the position. */
-static _Atomic uint64_t *header_at(const struct mms_ring *ring,
-				   uint64_t position)
-{
-	uint64_t aligned = position & ~(uint64_t)(MMS_RECORD_ALIGN - 1);
-
-	return (_Atomic uint64_t *)(void *)place(ring, aligned);
-}
-
-static uint64_t load_image(const unsigned char *at)
-{
-	uint64_t header;
-
-	memcpy(&header, at, sizeof(header));
-	return header;
-}
 
 /* Does a copy of this length go past the cache? */
 static bool bypasses(struct mms_ring *ring, size_t length)
@@ -127,23 +98,13 @@ static bool copy_in(struct mms_ring *ring, uint64_t position,
 	size_t first = length < to_end ? length : (size_t)to_end;
 
 	if (!bypasses(ring, length)) {
-		memcpy(place(ring, position), from, first);
+		memcpy(mms_ring_place(ring, position), from, first);
 		memcpy(ring->data, from + first, length - first);
 		return false;
 	}
-	mms_copy_stream(place(ring, position), from, first);
+	mms_copy_stream(mms_ring_place(ring, position), from, first);
 	mms_copy_stream(ring->data, from + first, length - first);
 	return true;
-}
-
-static void copy_out(const struct mms_ring *ring, uint64_t position,
-		     unsigned char *to, size_t length)
-{
-	uint64_t to_end = ring->bytes - (position & (ring->bytes - 1));
-	size_t first = length < to_end ? length : (size_t)to_end;
-
-	memcpy(to, place(ring, position), first);
-	memcpy(to + first, ring->data, length - first);
 }
 
 static void zero(const struct mms_ring *ring, uint64_t position,
@@ -152,7 +113,7 @@ static void zero(const struct mms_ring *ring, uint64_t position,
 	uint64_t to_end = ring->bytes - (position & (ring->bytes - 1));
 	size_t first = (size_t)(length < to_end ? length : to_end);
 
-	memset(place(ring, position), 0, first);
+	memset(mms_ring_place(ring, position), 0, first);
 	memset(ring->data, 0, (size_t)length - first);
 }
 
@@ -172,7 +133,7 @@ static void terminate(struct mms_ring *ring, uint64_t end)
 {
 	if (known_zero(ring, end) >= MMS_HEADER_SIZE)
 		return;
-	mms_store(header_at(ring, end), 0);
+	mms_store(mms_ring_header_at(ring, end), 0);
 	mms_store(&ring->send->zeroed, end + MMS_HEADER_SIZE);
 }
 
@@ -198,8 +159,8 @@ static inline void make_ready(struct mms_ring *ring, uint64_t end,
 	if (size >= SMALL_RECORD)
 		return;
 	if (ahead + size <= ring->head_seen + ring->bytes) {
-		mms_fetch_to_write(place(ring, ahead));
-		mms_fetch_to_write(place(ring, ahead + MMS_LINE));
+		mms_fetch_to_write(mms_ring_place(ring, ahead));
+		mms_fetch_to_write(mms_ring_place(ring, ahead + MMS_LINE));
 	}
 	if (known_zero(ring, end) < SMALL_RECORD)
 		zero_ahead(ring, end);
@@ -220,7 +181,7 @@ static void publish(struct mms_ring *ring, uint64_t at, uint64_t header,
 		    uint64_t end, uint64_t total)
 {
 	/* [R1] pairs with [A1], [A4], [W3]: payload, later headers, terminator. */
-	mms_store_release(header_at(ring, at), header);
+	mms_store_release(mms_ring_header_at(ring, at), header);
 	mms_store(&ring->send->count, total);
 	/* [R2] pairs with [A2], [A7], [A9], [I2]: no `at` without the headers below it. */
 	mms_store_release(&ring->send->at, end);
@@ -238,7 +199,7 @@ uint64_t mms_ring_walk(const struct mms_ring *ring, uint64_t head, uint64_t at)
 
 	while (at - head <= most) {
 		/* Relaxed: whoever holds the end runs alone; others only look. */
-		header = mms_load(header_at(ring, at));
+		header = mms_load(mms_ring_header_at(ring, at));
 		if (!mms_record_valid(ring, header))
 			break;
 		at += mms_record_size(mms_record_length(header));
@@ -258,7 +219,7 @@ int mms_ring_repair_send(struct mms_ring *ring)
 	ring->head_seen = head;
 	at = mms_ring_walk(ring, head, at);
 	if (at - head > ring->bytes - MMS_HEADER_SIZE ||
-	    mms_load(header_at(ring, at)))
+	    mms_load(mms_ring_header_at(ring, at)))
 		return -EBADMSG;
 	if (at == mms_load(&send->next_at))
 		mms_store(&send->count, mms_load(&send->next_count));
@@ -303,7 +264,7 @@ int mms_ring_reserve(struct mms_ring *ring, uint64_t need, uint64_t *ret_at)
 	 * looked at where it is as we left it: a receiver polls it, and on
 	 * some CPUs his reading takes the line away from us.
 	 */
-	if (at != ring->left_at && mms_load(header_at(ring, at))) {
+	if (at != ring->left_at && mms_load(mms_ring_header_at(ring, at))) {
 		r = mms_ring_repair_send(ring);
 		if (r)
 			return r;
@@ -320,7 +281,7 @@ int mms_ring_reserve(struct mms_ring *ring, uint64_t need, uint64_t *ret_at)
 
 unsigned char *mms_ring_payload(const struct mms_ring *ring, uint64_t at)
 {
-	return place(ring, at) + MMS_HEADER_SIZE;
+	return mms_ring_place(ring, at) + MMS_HEADER_SIZE;
 }
 
 /* Padding is zero, so that it tells nothing of what the ring held before. */
@@ -446,224 +407,13 @@ void mms_ring_send_run(struct mms_ring *ring, uint64_t at,
 		mms_copy_drain();
 	terminate(ring, end);
 	total = prepare(ring, end, part->count);
-	publish(ring, at, load_image(image), end, total);
+	publish(ring, at, mms_load_image(image), end, total);
 	make_ready(ring, end, part->bytes);
 }
 
 void mms_ring_abandon(struct mms_ring *ring, uint64_t at)
 {
 	mms_store(&ring->send->zeroed, at + MMS_HEADER_SIZE);
-}
-
-int mms_ring_peek(const struct mms_ring *ring,
-		  const unsigned char **ret_payload, size_t *ret_length)
-{
-	uint64_t head = mms_load(&ring->recv->at);
-	/* [A1] pairs with [R1]: the payload that the header commits. */
-	uint64_t header = mms_load_acquire(header_at(ring, head));
-
-	if (!header)
-		return -EAGAIN;
-	if (!mms_record_valid(ring, header))
-		return -EBADMSG;
-	*ret_payload = mms_ring_payload(ring, head);
-	*ret_length = (size_t)mms_record_length(header);
-	return 0;
-}
-
-/*
- * How much from head on is committed, for a bulk.  `at` may lag, so that a
- * record is there although it says that nothing is: then it is that one.
- */
-static int committed(const struct mms_ring *ring, uint64_t head,
-		     uint64_t *ret_bytes)
-{
-	/* [A2] pairs with [R2], [R4]: every header and payload below it. */
-	uint64_t there = mms_load_acquire(&ring->send->at) - head;
-	const unsigned char *payload;
-	size_t length;
-	int r;
-
-	if (there > 0 && there <= ring->bytes) {
-		*ret_bytes = there;
-		return 0;
-	}
-	r = mms_ring_peek(ring, &payload, &length);
-	if (r)
-		return r;
-	*ret_bytes = mms_record_size(length);
-	return 0;
-}
-
-/*
- * Whole records at the beginning of @image, at most @most.  Sizes are those of
- * the private copy.  -ENOBUFS if not even the first is whole.
- */
-static int measure(const struct mms_ring *ring, const unsigned char *image,
-		   size_t bytes, size_t most, struct mms_part *ret_part)
-{
-	struct mms_part part = {0};
-	uint64_t header;
-	size_t length;
-	size_t size;
-
-	while (bytes - part.bytes >= MMS_HEADER_SIZE && part.count < most) {
-		header = load_image(image + part.bytes);
-		if (!mms_record_valid(ring, header))
-			return -EBADMSG;
-		length = (size_t)mms_record_length(header);
-		size = (size_t)mms_record_size(length);
-		if (size > bytes - part.bytes)
-			break;
-		part.bytes += size;
-		part.payload += length;
-		part.count++;
-		if (length > part.largest)
-			part.largest = length;
-	}
-	*ret_part = part;
-	return part.count ? 0 : -ENOBUFS;
-}
-
-/* Size of the first @most records in the ring, but not more than @limit. */
-static uint64_t measure_in_place(const struct mms_ring *ring, uint64_t head,
-				 uint64_t limit, size_t most)
-{
-	uint64_t bytes = 0;
-	uint64_t header;
-
-	while (most-- > 0 && bytes < limit) {
-		/* Relaxed: committed() has acquired what lies below limit. */
-		header = mms_load(header_at(ring, head + bytes));
-		bytes += mms_record_size(mms_record_length(header));
-	}
-	return bytes < limit ? bytes : limit;
-}
-
-int mms_ring_take(const struct mms_ring *ring, unsigned char *image,
-		  size_t capacity, size_t most, struct mms_part *ret_part)
-{
-	uint64_t head = mms_load(&ring->recv->at);
-	uint64_t header;
-	uint64_t there;
-	int r;
-
-	r = committed(ring, head, &there);
-	if (r)
-		return r;
-	if (!most)
-		most = SIZE_MAX;
-	else if (most <= MEASURE_UP_TO)
-		there = measure_in_place(ring, head, there, most);
-	if (there > capacity)
-		there = capacity;
-	copy_out(ring, head, image, (size_t)there);
-	r = measure(ring, image, (size_t)there, most, ret_part);
-	if (r != -ENOBUFS)
-		return r;
-	/* The first is not whole: too large for the caller, or a lie. */
-	header = mms_load(header_at(ring, head));
-	if (!mms_record_valid(ring, header) ||
-	    mms_record_size(mms_record_length(header)) <= capacity)
-		return -EBADMSG;
-	ret_part->bytes = (size_t)mms_record_size(mms_record_length(header));
-	return -ENOBUFS;
-}
-
-void mms_ring_release(struct mms_ring *ring, uint64_t bytes, uint64_t count)
-{
-	struct mms_end *recv = ring->recv;
-	uint64_t head = mms_load(&recv->at) + bytes;
-	uint64_t total = mms_load(&recv->count) + count;
-
-	mms_store(&recv->next_at, head);
-	mms_store(&recv->next_count, total);
-	/* [R3] pairs with [A3], [A5], [A6], [A8], [A10], [I1], [W3]: read first. */
-	mms_store_release(&recv->at, head);
-	mms_store(&recv->count, total);
-}
-
-void mms_ring_repair_recv(struct mms_ring *ring)
-{
-	struct mms_end *recv = ring->recv;
-
-	if (mms_load(&recv->at) == mms_load(&recv->next_at))
-		mms_store(&recv->count, mms_load(&recv->next_count));
-}
-
-bool mms_ring_is_empty(const struct mms_ring *ring)
-{
-	/* [A5] pairs with [R3]: headers as they were when head got there. */
-	uint64_t head = mms_load_acquire(&ring->recv->at);
-
-	/* [A4] pairs with [R1]: and head is looked at again after the header. */
-	if (mms_glance_acquire(header_at(ring, head)))
-		return false;
-	return mms_load(&ring->recv->at) == head;
-}
-
-/* What lies between head and the last `at` that we saw, if that is ahead. */
-static uint64_t seen(const struct mms_ring *ring, uint64_t head)
-{
-	uint64_t there = ring->at_seen - head;
-
-	return there <= ring->bytes ? there : 0;
-}
-
-static void look_again(struct mms_ring *ring, uint64_t head)
-{
-	/* [A9] pairs with [R2], [R4]: what is below it is committed. */
-	ring->at_seen = mms_load_acquire(&ring->send->at);
-	ring->found_little = seen(ring, head) < LITTLE;
-}
-
-/*
- * Courtesy.  A receiver who is exactly as fast as the sender takes each message
- * out of the cache line that the next one is being written to, and both work at
- * the speed at which that line travels.  One who streams, that is, has found
- * messages at several looks in a row, and found next to nothing at the last one,
- * leaves the ring alone for two to four microseconds, looks once how much has come,
- * and takes that without looking again.  One look, because it takes a line from
- * the sender, too.  Never after an empty ring, where somebody may wait for an
- * answer.  Measured with 64-byte messages: 83 -> 52 ns a message.
- *
- * A receiver who finds one message at each look, because he is as slow as the
- * sender is, gains nothing by that: after a pause in which little came he wants to
- * see four times as many looks before the next one.
- */
-static void be_courteous(struct mms_ring *ring, uint64_t head)
-{
-	bool paused = ring->found_little;
-
-	for (unsigned i = 0; paused && i < COURTESY_PAUSES; i++)
-		mms_cpu_relax();
-	look_again(ring, head);
-	if (!paused)
-		return;
-	if (seen(ring, head) >= WORTH_A_PAUSE) {
-		ring->vain = 0;
-		return;
-	}
-	ring->streak = 0;
-	if (ring->vain < VAIN_MOST)
-		ring->vain += 2;
-}
-
-bool mms_ring_await_more(struct mms_ring *ring)
-{
-	uint64_t head = mms_load(&ring->recv->at);
-
-	if (seen(ring, head))
-		return true;
-	if (mms_ring_is_empty(ring)) {
-		ring->streak = 0;
-		return false;
-	}
-	if (ring->streak < STREAM_AFTER << ring->vain)
-		ring->streak++;
-	else
-		be_courteous(ring, head);
-	return true;
 }
 
 /*
@@ -679,16 +429,6 @@ bool mms_ring_is_plausible(const struct mms_ring *ring)
 
 	return head % MMS_RECORD_ALIGN == 0 && at % MMS_RECORD_ALIGN == 0 &&
 	       (at - head < UINT64_MAX / 2 || head - at <= ring->bytes);
-}
-
-const _Atomic uint64_t *mms_ring_next_header(const struct mms_ring *ring)
-{
-	return header_at(ring, mms_load(&ring->recv->at));
-}
-
-const void *mms_ring_next_line(const struct mms_ring *ring)
-{
-	return place(ring, mms_load(&ring->recv->at)) + MMS_LINE;
 }
 
 bool mms_ring_has_room(const struct mms_ring *ring, uint64_t need)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "distance.h"
 #include "layout.h"
@@ -84,6 +85,30 @@ static inline unsigned mms_record_sender(const unsigned char *payload)
 
 	return mms_record_slot(
 		atomic_load_explicit(header, memory_order_relaxed));
+}
+
+static inline unsigned char *mms_ring_place(const struct mms_ring *ring,
+					    uint64_t position)
+{
+	return ring->data + (position & (ring->bytes - 1));
+}
+
+/* Always aligned and in the first view, whatever the position. */
+static inline _Atomic uint64_t *mms_ring_header_at(const struct mms_ring *ring,
+						   uint64_t position)
+{
+	uint64_t aligned = position & ~(uint64_t)(MMS_RECORD_ALIGN - 1);
+
+	return (_Atomic uint64_t *)(void *)mms_ring_place(ring, aligned);
+}
+
+/* A header in private memory, which may not be aligned. */
+static inline uint64_t mms_load_image(const unsigned char *at)
+{
+	uint64_t header;
+
+	memcpy(&header, at, sizeof(header));
+	return header;
 }
 
 /* Largest message that a ring of this size can be told to take. */
