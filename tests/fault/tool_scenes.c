@@ -247,6 +247,8 @@ void check_status(int status)
 				  73, 74, 76, 77, 124, 126, 127};
 	size_t i = 0;
 
+	if (status == scene->status)
+		return;
 	while (i < CHECK_COUNT(all) && all[i] != status)
 		i++;
 	if (i == CHECK_COUNT(all))

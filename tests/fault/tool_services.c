@@ -75,14 +75,19 @@ static void run_server(struct kid *self, void *context)
 	hear(self);
 }
 
+static void start(void (*run)(struct kid *self, void *context), void *context)
+{
+	*books = (struct books){0};
+	kid_start(&helper, run, context);
+	CHECK(hear(&helper));
+}
+
 static void start_server(enum manner manner)
 {
 	static enum manner kept;
 
-	*books = (struct books){0};
 	kept = manner;
-	kid_start(&helper, run_server, &kept);
-	CHECK(hear(&helper));
+	start(run_server, &kept);
 }
 
 static void start_echo(void)
@@ -156,21 +161,37 @@ static void run_client(struct kid *self, void *context)
 	mmsock_close(client);
 }
 
-static void start_caller(void *twice)
+static int find_server(const struct mmsock_peer *peer, void *context)
 {
-	*books = (struct books){0};
-	kid_start(&helper, run_client, twice);
-	CHECK(hear(&helper));
+	if (peer->role & MMSOCK_SERVER && peer->activity != MMSOCK_DEAD)
+		*(int *)context = peer->pid;
+	return 0;
+}
+
+/* Who has been told ends the server. */
+static void run_ender(struct kid *self, void *context)
+{
+	int pid = 0;
+
+	run_client(self, context);
+	CHECK_INT(mmsock_inspect_peers("p", NULL, find_server, &pid), 0);
+	if (pid)
+		kill(pid, SIGTERM);
+}
+
+static void start_ender(void)
+{
+	start(run_ender, NULL);
 }
 
 static void start_client(void)
 {
-	start_caller(NULL);
+	start(run_client, NULL);
 }
 
 static void start_client_of_two(void)
 {
-	start_caller(&helper);
+	start(run_client, &helper);
 }
 
 static bool has_ended(void)
@@ -259,7 +280,7 @@ static void audit_service(int status)
 	struct mmsock *servers[2];
 	int i;
 
-	CHECK(is_documented(status));
+	CHECK(is_documented(status) || status == scene->status);
 	CHECK_INT(inspect("p").participants, 0);
 	for (i = 0; i < 2; i++) {
 		clients[i] = enter(MMSOCK_CLIENT);
@@ -357,6 +378,7 @@ static const struct setting idle = {start_idle, kill_helper, audit_call};
 static const struct setting caller = {start_client, end_client, audit_serve};
 static const struct setting caller_of_two = {start_client_of_two, end_client,
 					     audit_serve};
+static const struct setting ender = {start_ender, end_client, audit_serve};
 static const struct setting nobody = {NULL, NULL, audit_service};
 
 static void test_call(void)
@@ -535,6 +557,19 @@ static void test_serve_two(void)
 	play_in(&caller_of_two, scenes, CHECK_COUNT(scenes));
 }
 
+static void test_serve_until(void)
+{
+	static const struct scene scenes[] = {
+		{.name = "serve until a signal",
+		 .command = {"serve", "p", "--", "cat"},
+		 .output = "",
+		 .reply = "one",
+		 .status = 128 + SIGTERM},
+	};
+
+	play_in(&ender, scenes, CHECK_COUNT(scenes));
+}
+
 static const struct check_case cases[] = {
 	{"mmsock-call", test_call},
 	{"mmsock-call, and no answer comes", test_call_in_vain},
@@ -542,6 +577,7 @@ static const struct check_case cases[] = {
 	{"mmsock-cat and a service", test_cat},
 	{"mmsock-serve", test_serve},
 	{"mmsock-serve with two commands", test_serve_two},
+	{"mmsock-serve until a signal", test_serve_until},
 	{"services that nobody else uses", test_nobody},
 	{"tools that make services", test_creating},
 };
