@@ -89,25 +89,12 @@ struct belongings {
 	unsigned reserved;
 };
 
-static unsigned count_reserved(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned count = 0;
-	char line[4400];
-
-	CHECK(maps);
-	while (fgets(line, sizeof(line), maps))
-		count += strstr(line, " ---p 00000000 00:00 0") != NULL;
-	fclose(maps);
-	return count;
-}
-
 static struct belongings take_stock(void)
 {
 	return (struct belongings){
 		.descriptors = count_descriptors(),
 		.views = count_mappings(),
-		.reserved = count_reserved(),
+		.reserved = count_maps_of(" ---p 00000000 00:00 0"),
 	};
 }
 

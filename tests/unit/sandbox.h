@@ -212,8 +212,8 @@ static inline unsigned count_descriptors(void)
 	return count;
 }
 
-/* Views of port files. */
-static inline unsigned count_mappings(void)
+/* Mappings of which /proc says @text. */
+static inline unsigned count_maps_of(const char *text)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned count = 0;
@@ -221,9 +221,15 @@ static inline unsigned count_mappings(void)
 
 	CHECK(maps);
 	while (fgets(line, sizeof(line), maps))
-		count += strstr(line, "mmsock-unit-") != NULL;
+		count += strstr(line, text) != NULL;
 	fclose(maps);
 	return count;
+}
+
+/* Views of port files. */
+static inline unsigned count_mappings(void)
+{
+	return count_maps_of("mmsock-unit-");
 }
 
 /* Time. */
