@@ -232,14 +232,23 @@ static int inherit_ends(struct mms_port *port)
 	return r;
 }
 
+/*
+ * With wide looked at once more behind the wake: who has just come to wait for
+ * several may have taken it from the one for whom it was.
+ */
 void mms_peer_wake_units(struct mms_port *port, uint64_t count)
 {
-	unsigned most = mms_load(&port->units.pool->wide) ? MMS_EVERYBODY
-							  : (unsigned)count;
+	struct mms_event *event = &port->control->signals.data;
+	const struct mms_pool *pool = port->units.pool;
 
 	/* [F7] pairs with [W1]: the units are given before asked is read. */
 	mms_fence_after_locked();
-	mms_wake(&port->control->signals.data, most);
+	if (!(mms_load32(&event->asked) & MMS_ASKED_BIT))
+		return;
+	if (!mms_load(&pool->wide))
+		mms_wake(event, (unsigned)count);
+	if (mms_load(&pool->wide))
+		mms_wake(event, MMS_EVERYBODY);
 }
 
 static void note_inherited(struct mms_port *port, uint64_t count)

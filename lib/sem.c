@@ -16,11 +16,25 @@
  *	wide = 1
  *	announces          [W1]         gives
  *	full fence                      full fence       [F7]
- *	looks again                     loads wide, asked
+ *	looks again                     loads asked, wide
  *
  * A giver who does not see wide comes before that announcement, so that the
  * waiter's second look sees the unit; he then sleeps only if it is too little for
- * him, and is not who should be woken for it.
+ * him, and is not who should be woken for it.  But he may be who is:
+ *
+ *	waiter for one          waiter for two          giver of one
+ *	--------------          --------------          ------------
+ *	sleeps
+ *	                                                gives
+ *	                                                loads asked; wide is 0
+ *	                                                raises turn
+ *	                        wide = 1
+ *	                        sleeps
+ *	                                                wakes one
+ *
+ * The kernel mostly takes those first who came first, but real-time ones before
+ * all others.  So the giver looks at wide again when he has woken one, and wakes
+ * the rest: whoever was there to take the wake has said so before.
  *
  * Nothing tells a waiter that an owner has died, so where there are owners he
  * looks for himself: before his first sleep, and 90 ms after each look.  The first

@@ -15,6 +15,7 @@
  */
 #include <limits.h>
 #include <poll.h>
+#include <sys/syscall.h>
 
 #include "handle.h"
 #include "step.h"
@@ -411,6 +412,12 @@ static void take(void *context)
 	CHECK_INT(mmsock_sem_wait(my_sem, 1, MMSOCK_FOREVER), 0);
 }
 
+static void take_two(void *context)
+{
+	(void)context;
+	CHECK_INT(mmsock_sem_wait(my_sem, 2, MMSOCK_FOREVER), 0);
+}
+
 static void take_all(void)
 {
 	while (!mmsock_sem_wait(own_sem, 1, 0))
@@ -435,6 +442,15 @@ static const struct scene for_a_unit = {
 	.bring = post,
 	.prepare_waiter = prepare_user,
 	.wait = take,
+	.clean = take_all,
+};
+
+static const struct scene for_two_units = {
+	.set = set_sem,
+	.prepare_bringer = prepare_user,
+	.bring = post,
+	.prepare_waiter = prepare_user,
+	.wait = take_two,
 	.clean = take_all,
 };
 
@@ -794,6 +810,34 @@ static void test_two_units(void)
 		expect_woken(&kids[i]);
 }
 
+/*
+ * Whom the kernel wakes is its own business: it may be one who came when who posts
+ * had made up his mind to wake one.  So there is another wake for those like him.
+ */
+static void test_two_in_between(void)
+{
+	const _Atomic uint64_t *sleeps;
+	struct step poster;
+	struct kid one;
+	struct kid two;
+
+	scene = &for_a_unit;
+	scene->set();
+	start_waiter(&one);
+	step_start(&poster, scene->prepare_bringer, scene->bring, NULL);
+	CHECK(step_to_call(&poster, SYS_futex));
+	scene = &for_two_units;
+	start_waiter(&two);
+	sleeps = sleeps_of(two.pid);
+	CHECK_INT(mms_load(sleeps), 1);
+	step_finish(&poster);
+	expect_woken(&one);
+	while (mms_load(sleeps) < 2)
+		sched_yield();
+	CHECK_INT(mmsock_sem_post(own_sem, 2), 0);
+	expect_woken(&two);
+}
+
 /* He has to know that there is somebody to look for; then he sleeps again. */
 static void test_first_owner(void)
 {
@@ -1096,6 +1140,8 @@ static const struct check_case cases[] = {
 	{"who comes wakes who waits for company", test_company},
 	{"a unit wakes who waits for it", test_unit},
 	{"a post of two wakes two", test_two_units},
+	{"who comes for two while one is woken is woken too",
+	 test_two_in_between},
 	{"the first owner wakes who waits for units", test_first_owner},
 	{"a newcomer wakes who waits for a dead one's end", test_newcomer},
 	{"a server who leaves wakes who waits for a reply",
