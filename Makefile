@@ -96,7 +96,7 @@ TEST_HEADERS = check fault/audit fault/inject fault/port_scenes fault/scenes fau
 BATS = abi bench bench_output call cat completion create examples faults framing hostile ls \
 	namespaces pipelines recv regressions rm sem send serve \
 	# EOL
-MODELS = both names ring rpc slots stream units wait \
+MODELS = both names ring rpc sem slots stream units wait \
 	# EOL
 MAN3 = libmmsock mmsock_call mmsock_error_text mmsock_inspect mmsock_open mmsock_remove \
 	mmsock_reserve mmsock_run_new mmsock_sem mmsock_send mmsock_wait_peers \

@@ -52,7 +52,9 @@ search() {
 			nice "$CC" -w $how -DCOLLAPSE -DMEMLIM=4096 -o pan pan.c
 	} >spin.log 2>&1 || return
 	depth=20000
-	[ "$model" = both.pml ] && depth=3000000
+	case $model,$expect in
+	both.pml,* | *,live) depth=3000000 ;;
+	esac
 	# shellcheck disable=SC2086
 	nice timeout 900 ./pan -m$depth $options >pan.log 2>&1
 }
