@@ -10,12 +10,12 @@
  *
  * So the sender measures now and then how long a line takes that the receiver has
  * written since, the one with the head: of the cycles of the time stamp counter 200
- * to 300 between cores of one die, more than 400 between dies, and next to none
- * where both share a CPU.  Where head has not moved on, or the sender has looked
- * at it just before, as after a wait, nothing is learned.  A single long one may be
- * an interrupt; three in a row tell that somebody has moved.  A wrong guess costs
- * time and nothing else.  The first messages go past the cache, which loses less
- * where it is wrong.
+ * to 340 between cores of one die, next to none where both share a CPU; between
+ * dies, where a line takes 160 ns, it must be more than 400.  Where head has not
+ * moved on, or the sender has looked at it just before, as after a wait, nothing is
+ * learned.  A single long one may be an interrupt; three in a row tell that somebody
+ * has moved.  A wrong guess costs time and nothing else.  The first messages go past
+ * the cache, which loses less where it is wrong.
  *
  * Not by asking on which CPUs both are: numbers tell the same CPU, not near ones.
  */
