@@ -475,16 +475,31 @@ static int too_many(void)
 }
 
 /*
- * A lane has room for a refusal to each call that can be in flight: not for the
- * answers to those that were given up, too, where nobody looks into it.
+ * Answers to calls that were given up have no room that later ones need.  What is
+ * in the lane goes before the next call is sent, and then at most one can still come:
+ * of a server who had looked whether it is wanted just before it was not any more,
+ * with the lane held, so that no other one could.
+ *
+ *	client                  server A                server B
+ *	------                  --------                --------
+ *	                        holds the lane
+ *	                        call 1 is wanted
+ *	gives call 1 up
+ *	empties the lane
+ *	sends call 2
+ *	                        commits reply 1
+ *	                                                holds the lane
+ *	                                                needs room for reply 2
+ *
+ * So a lane takes two replies of the largest size, and who makes one call at a time
+ * gets each of his replies.
  */
 static void make_room_for_answers(struct mms_caller *caller)
 {
 	struct mms_call nobody = {0};
 	struct mms_reply none;
 
-	if (caller->given_up + caller->count >= MMS_CALLS - 1)
-		(void)gather(caller, &nobody, &none);
+	(void)gather(caller, &nobody, &none);
 }
 
 /* Make the next number usable. */
@@ -494,7 +509,6 @@ int mms_call_begin(struct mms_caller *caller)
 
 	if (caller->given_up)
 		make_room_for_answers(caller);
-
 	if (caller->next - caller->floor >= MMS_CALLS) {
 		first = oldest(caller);
 		caller->floor = first ? first->number : caller->next;

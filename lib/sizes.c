@@ -76,7 +76,10 @@ static int plan_ring(const struct mmsock_options *options, uint64_t word,
 	return 0;
 }
 
-/* Every lane takes the text of an error, too. */
+/*
+ * Every lane takes the text of an error, too, and a late reply beside one that is
+ * waited for; caller.c says why.
+ */
 static int plan_lanes(const struct mmsock_options *options,
 		      struct mms_header *header)
 {
@@ -95,7 +98,7 @@ static int plan_lanes(const struct mmsock_options *options,
 				MMSOCK_SLOTS_MAX - 1);
 	header->max_reply = MMS_CALL_WORD + reply;
 	header->lane_bytes =
-		power_of_two_from(mms_record_size(header->max_reply) +
+		power_of_two_from(2 * mms_record_size(header->max_reply) +
 				  MMS_LANE_MARGIN + MMS_HEADER_SIZE);
 	return 0;
 }

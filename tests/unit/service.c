@@ -217,7 +217,7 @@ static void test_sizes(void)
 	CHECK_INT(inspect(PORT).clients, 3);
 	CHECK_INT(inspect(PORT).slots, 5);
 	CHECK_INT(inspect(PORT).max_reply, 100000);
-	CHECK_INT(inspect(PORT).lane_bytes, 131072);
+	CHECK_INT(inspect(PORT).lane_bytes, 262144);
 	CHECK_INT(inspect(PORT).max_message, 1000);
 	options.clients = MMSOCK_SLOTS_MAX;
 	CHECK_INT(mmsock_create(PORT, &options), -EINVAL);
@@ -576,7 +576,7 @@ static void test_full_lane(void)
 	struct mmsock *server;
 	uint64_t calls[64];
 	/* Four would fill the lane, with room for one refusal. */
-	const ssize_t large = 32744;
+	const ssize_t large = 65512;
 	unsigned refused = 0;
 	unsigned answered = 0;
 	unsigned turn;
@@ -635,9 +635,9 @@ static void test_full_of_unwanted(void)
 	server = enter(MMSOCK_SERVER);
 	for (i = 0; i < 64; i++)
 		calls[i] = ask(client, "x");
-	reply_to_all(server, 2, 64000, 0);
-	reply_to_all(server, 3, 450, 0);
-	reply_to_all(server, 59, 1000, -ENOBUFS);
+	reply_to_all(server, 4, 64000, 0);
+	reply_to_all(server, 3, 1200, 0);
+	reply_to_all(server, 57, 1000, -ENOBUFS);
 	for (i = 0; i < 64; i++)
 		CHECK_INT(mmsock_call_cancel(client, calls[i]), 0);
 	for (i = 0; i < 64; i++)
@@ -645,6 +645,72 @@ static void test_full_of_unwanted(void)
 	reply_to_all(server, 64, 10, 0);
 	for (i = 0; i < 64; i++)
 		CHECK_INT(collect(client, calls[i], 0), 10);
+}
+
+/* Each comes before its call is given up, and nobody collects anything. */
+static void test_given_up_in_a_row(void)
+{
+	struct mmsock_request request;
+	static char bytes[65536];
+	struct mmsock *client;
+	struct mmsock *server;
+	uint64_t call = 0;
+	unsigned i;
+
+	create_service();
+	client = enter(MMSOCK_CLIENT);
+	server = enter(MMSOCK_SERVER);
+	for (i = 0; i < 10; i++) {
+		if (call)
+			CHECK_INT(mmsock_call_cancel(client, call), 0);
+		call = ask(client, "x");
+		request = take(server, "x");
+		CHECK_INT(
+			mmsock_reply(server, &request, bytes, sizeof(bytes), 0),
+			0);
+	}
+	CHECK_INT(mmsock_call_recv(client, &call, bytes, sizeof(bytes), 0),
+		  sizeof(bytes));
+}
+
+/* One comes late, when the next call is under way; and so on. */
+static void test_late_reply_has_room(void)
+{
+	struct mmsock_request requests[2];
+	static char bytes[65536];
+	struct mmsock *client;
+	struct mmsock *servers[2];
+	uint64_t call;
+	void *place;
+	unsigned i;
+
+	create_service();
+	client = enter(MMSOCK_CLIENT);
+	servers[0] = enter(MMSOCK_SERVER);
+	servers[1] = enter(MMSOCK_SERVER);
+	call = ask(client, "x");
+	for (i = 0; i < 10; i++) {
+		requests[0] = take(servers[0], "x");
+		CHECK_INT(mmsock_reply_reserve(servers[0], &requests[0],
+					       sizeof(bytes), &place, 0),
+			  0);
+		CHECK_INT(mmsock_call_cancel(client, call), 0);
+		call = ask(client, "x");
+		requests[1] = take(servers[1], "x");
+		CHECK_INT(mmsock_reply_commit(servers[0], sizeof(bytes)), 0);
+		CHECK_INT(mmsock_reply_reserve(servers[1], &requests[1],
+					       sizeof(bytes), &place, 0),
+			  0);
+		CHECK_INT(mmsock_call_cancel(client, call), 0);
+		call = ask(client, "x");
+		CHECK_INT(mmsock_reply_commit(servers[1], sizeof(bytes)), 0);
+	}
+	requests[0] = take(servers[0], "x");
+	CHECK_INT(
+		mmsock_reply(servers[0], &requests[0], bytes, sizeof(bytes), 0),
+		0);
+	CHECK_INT(mmsock_call_recv(client, &call, bytes, sizeof(bytes), 0),
+		  sizeof(bytes));
 }
 
 static void test_zero_copy(void)
@@ -1750,6 +1816,10 @@ static const struct check_case cases[] = {
 	{"what is too large is told on both sides", test_too_large},
 	{"a full lane is told on both sides", test_full_lane},
 	{"a lane full of what was given up is emptied", test_full_of_unwanted},
+	{"large replies to calls given up make way for the next",
+	 test_given_up_in_a_row},
+	{"a late reply leaves room for the one that is waited for",
+	 test_late_reply_has_room},
 	{"nothing needs a copy", test_zero_copy},
 	{"a reply that was put aside is lent", test_peek_aside},
 	{"a call that nobody serves is refused", test_nobody_serves},
