@@ -222,18 +222,20 @@ stuck() {
 }
 
 @test "-w, --timeout: 124, and what comes later is dropped" {
+	local name
 	mmsock-create -t rpc p
-	mkfifo go
-	serves p -- sh -c 'read x; read go <go; echo $x'
+	mkfifo go.{one,two,three,x,four}
+	serves p -- sh -c 'read x; : >started.$x; read go <go.$x; echo $x'
 	fails 124 mmsock-call -w 0.1 p $'one\n'
 	fails 124 mmsock-call --timeout=0.1 p $'two\n'
 	MMSOCK_TIMEOUT=0.1 fails 124 mmsock-call p $'three\n'
 	run --separate-stderr -124 t mmsock-call -q -w 0.1 p x
 	is "$stderr" ""
 	start mmsock-call -w inf p $'four\n' >out
-	echo >go
-	wait_until has p CALLS 1
-	timeout 10 sh -c 'echo >go'
+	for name in one two three x; do
+		[ ! -e started.$name ] || echo >go.$name
+	done
+	t sh -c 'echo >go.four'
 	ends 0 "$PID"
 	is "$(cat out)" four
 }
