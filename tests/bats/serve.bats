@@ -300,8 +300,8 @@ signals_told() {
 	mmsock-create -t rpc --reply-size=1M -b 4M q
 	serves --echo q
 	lane=$(field q LANE)
-	sizes $((lane / 4 - 32)) $((lane / 4)) $((lane / 2 - 64)) \
-		$((lane / 2 - 63)) 1048575 1048576 | tee in |
+	sizes $((lane / 8 - 32)) $((lane / 8)) $((lane / 4 - 64)) \
+		$((lane / 4 - 63)) 1048575 1048576 | tee in |
 		t mmsock-call -F lp32be q >out
 	cmp out in
 }
