@@ -439,7 +439,8 @@ MMSOCK_API int mmsock_remove(const char *port, const char *dir,
 enum mmsock_state {
 	MMSOCK_STATE_OK = 0,
 	/*
-	 * A participant died attached, none is alive, no message waits.  A port
+	 * A participant died attached, none is alive, no message of a queue waits
+	 * (requests of a service are nobody's once their clients are gone).  A port
 	 * that was never used, was left cleanly or holds messages is not stale.
 	 */
 	MMSOCK_STATE_STALE = 1,

@@ -255,6 +255,13 @@ static bool has_users(struct view *view, const struct mmsock_info *info)
 	       slots_are_held(view, 0, view->header.slots);
 }
 
+/* A message is for whoever comes, a request for nobody but who sent it. */
+static bool has_something_for_others(const struct view *view,
+				     const struct mmsock_info *info)
+{
+	return info->used_bytes && !is_service(view);
+}
+
 static unsigned state_of(struct view *view, const struct stat *status,
 			 const struct mmsock_info *info)
 {
@@ -262,7 +269,8 @@ static unsigned state_of(struct view *view, const struct stat *status,
 
 	if (state == MMS_CLOSED || state == MMS_REPLACED || !status->st_nlink)
 		return MMSOCK_STATE_REMOVED;
-	if (info->dead && !info->used_bytes && !has_users(view, info))
+	if (info->dead && !has_something_for_others(view, info) &&
+	    !has_users(view, info))
 		return MMSOCK_STATE_STALE;
 	return MMSOCK_STATE_OK;
 }

@@ -1109,6 +1109,27 @@ static void test_client_killed(void)
 	echo_once(client, server, "alive", 5);
 }
 
+/* What a dead client has asked for is waited for by nobody. */
+static void test_stale_with_requests(void)
+{
+	static char text[] = "dying";
+	struct mmsock *server;
+	struct kid dead;
+
+	create_service();
+	server = enter(MMSOCK_SERVER);
+	kid_start(&dead, run_asker, text);
+	CHECK(hear(&dead));
+	leave(server);
+	CHECK_INT(inspect(PORT).messages, 1);
+	CHECK_INT(inspect(PORT).state, MMSOCK_STATE_OK);
+	CHECK_INT(mmsock_remove(PORT, NULL, MMSOCK_REMOVE_STALE), -EBUSY);
+	kid_kill(&dead);
+	CHECK_INT(inspect(PORT).messages, 1);
+	CHECK_INT(inspect(PORT).state, MMSOCK_STATE_STALE);
+	CHECK_INT(mmsock_remove(PORT, NULL, MMSOCK_REMOVE_STALE), 0);
+}
+
 /* What a dead client's lane holds is not his successor's. */
 static void test_lane_is_inherited(void)
 {
@@ -1839,6 +1860,7 @@ static const struct check_case cases[] = {
 	 test_withdrawn_in_a_row},
 	{"a client that leaves withdraws its calls", test_client_leaves},
 	{"a dead client's calls are not its successor's", test_client_killed},
+	{"requests of the dead keep no service", test_stale_with_requests},
 	{"a dead client's replies are not its successor's",
 	 test_lane_is_inherited},
 	{"a removed service is told on both sides", test_gone},
