@@ -251,9 +251,22 @@ static void dismiss(void)
 	kill(pipeline.server->pid, SIGTERM);
 }
 
+/* Also one of whose end we have not been told yet, as another one has. */
+static bool was_one_killed(void)
+{
+	unsigned i;
+
+	for (i = 0; i < CHECK_COUNT(pipeline.tools); i++) {
+		if (pipeline.tools[i] && pipeline.tools[i]->killed)
+			return true;
+	}
+	return pipeline.spoilt;
+}
+
 void streams_ended(struct seat *seat, int status)
 {
 	bool was_sent_away = pipeline.dismissed && seat == pipeline.tools[2];
+	bool one_was_killed = was_one_killed();
 	unsigned i;
 
 	if (was_sent_away)
@@ -269,7 +282,7 @@ void streams_ended(struct seat *seat, int status)
 		if (seat == pipeline.tools[i])
 			pipeline.tools[i] = NULL;
 	}
-	if (!seat->killed && status && !pipeline.spoilt)
+	if (status && !one_was_killed)
 		tool_wrong(seat, STREAMS, status);
 	if (!was_sent_away && (seat->killed || status) && !pipeline.spoilt) {
 		pipeline.spoilt = true;
