@@ -371,7 +371,6 @@ struct heckler {
 	pthread_t victim;
 	int number; /* signal to send, or 0 to interrupt */
 	_Atomic int round;
-	_Atomic int64_t at_ns;
 };
 
 enum {
@@ -396,7 +395,6 @@ static void heckle_once(struct heckler *heckler, int round)
 
 	while (now_ns() < until)
 		;
-	heckler->at_ns = now_ns();
 	if (heckler->number)
 		pthread_kill(heckler->victim, heckler->number);
 	else
@@ -416,7 +414,7 @@ static void *heckle(void *context)
 	return NULL;
 }
 
-/* @call would block for ever but for the heckler; a lost one costs a second. */
+/* @call would block for ever but for the heckler, and does where one is lost. */
 static void be_heckled(int64_t spin_ns, int number,
 		       int (*call)(struct mmsock *handle))
 {
@@ -430,6 +428,7 @@ static void be_heckled(int64_t spin_ns, int number,
 	options.spin_ns = spin_ns;
 	options.ring_bytes = 4096;
 	CHECK_INT(mmsock_open("p", &options, &heckler.handle), 0);
+	heckler.handle->waiter.no_recheck = !number || !SIGNALS_ARE_HELD_BACK;
 	handlers_handle = heckler.handle;
 	handle_signal(SIGUSR1, interrupt_from_handler, SA_RESTART);
 	heckler.victim = pthread_self();
@@ -437,8 +436,6 @@ static void be_heckled(int64_t spin_ns, int number,
 	for (round = 1; round <= ROUNDS; round++) {
 		heckler.round = round;
 		CHECK_INT(call(heckler.handle), -EINTR);
-		CHECK(now_ns() - heckler.at_ns < 800 * MS ||
-		      (number && SIGNALS_ARE_HELD_BACK));
 	}
 	CHECK(!pthread_join(thread, NULL));
 	mmsock_close(heckler.handle);
@@ -530,11 +527,13 @@ static void test_deadline_under_signals(void)
 	CHECK_INT(mmsock_open("p", &options, &handle), 0);
 	handle_signal(SIGUSR1, just_count, SA_RESTART);
 	set_timer(100000);
-	start = now_ns();
-	CHECK_INT(mmsock_recv(handle, buffer, 64, 100 * MS), -ETIMEDOUT);
-	CHECK(now_ns() - start >= 100 * MS);
-	CHECK(now_ns() - start < 10 * SECOND);
-	CHECK(signals_seen > 10);
+	do {
+		start = now_ns();
+		CHECK_INT(mmsock_recv(handle, buffer, 64, 100 * MS),
+			  -ETIMEDOUT);
+		CHECK(now_ns() - start >= 100 * MS);
+		CHECK(now_ns() - start < 10 * SECOND);
+	} while (signals_seen <= 10);
 	mmsock_close(handle);
 }
 
