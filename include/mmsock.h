@@ -61,7 +61,7 @@ enum mmsock_mode {
 	MMSOCK_CONNECT_OR_CREATE = 0,
 	/* Open the port; -ENOENT where it does not exist. */
 	MMSOCK_CONNECT_TO_EXISTING = 1,
-	/* Create a new port in place of any old one, whose users get -ESTALE. */
+	/* Create one in place of any old one of its type; its users get -ESTALE. */
 	MMSOCK_CREATE_NEW_OVERWRITE = 2,
 	/* Create a new port; -EEXIST where one exists. */
 	MMSOCK_CREATE_NEW_EXCLUSIVE = 3
@@ -122,21 +122,26 @@ struct mmsock_options {
 	unsigned role;   /* enum mmsock_role, added up; open only */
 	unsigned flags;  /* enum mmsock_flag, added up; open only */
 	int64_t spin_ns; /* how long a wait may spin before it sleeps */
-	/* The rest describes a new port and is not looked at for an old one. */
-	unsigned type; /* enum mmsock_type; 0: MMSOCK_QUEUE */
-	/* Most participants at a time; 0: 64, of a service 32 beside clients. */
+	/* The rest describes a new port; of it an old one has to fit the type. */
+	unsigned type; /* enum mmsock_type; 0: what the role is of */
+	/*
+	 * Most participants at a time; 0: 64.  Of a service clients and servers
+	 * together; 0: 32 servers beside the clients, or as many as fit.
+	 */
 	unsigned slots;
 	/*
 	 * Rounded up to a power of two.  0: 1 MiB, or of a service enough for one
-	 * request of each client that is as large as the largest reply.
+	 * request of each client that is as large as the largest reply, but at
+	 * least 1 MiB.
 	 */
 	uint64_t ring_bytes;
-	uint64_t max_message; /* largest message; 0: half the ring */
+	/* Largest message; 0: half the ring, of a service 8 bytes less. */
+	uint64_t max_message;
 	unsigned permissions; /* of the file, not masked by umask; 0: 0600 */
 	int64_t group;        /* group id of the file; -1: as it falls */
 	/* Of a service.  Since 0.3. */
-	unsigned clients;     /* most clients at a time; 0: 32 */
-	uint64_t reply_bytes; /* largest reply; 0: 64 KiB */
+	unsigned clients;     /* most clients at a time, up to 1023; 0: 32 */
+	uint64_t reply_bytes; /* largest reply, at least 1 KiB; 0: 64 KiB */
 };
 
 #define MMSOCK_OPTIONS_INIT                                                    \
@@ -161,7 +166,7 @@ struct mmsock_options {
  * it is missing.  A path to a regular file on disk gives a port that keeps its
  * messages across processes and a reboot.
  *
- * @options may be NULL, which is MMSOCK_OPTIONS_INIT with both roles.
+ * @options may be NULL, which is MMSOCK_OPTIONS_INIT with both roles of a queue.
  *
  * The handle in *@ret_handle is the caller's, to be given to mmsock_close().
  * Opening holds no descriptor that the caller could break the handle with: it
@@ -171,11 +176,12 @@ struct mmsock_options {
  * allowed, or the file belongs to someone who should not own it; -EINVAL a bad
  * name, mode, role or size; -ENAMETOOLONG; -ENOSPC no room for the port;
  * -ENOTSOCK the file is no port, but perhaps a symbolic link, a directory or a
- * FIFO; -EMLINK it has several names; -EPROTONOSUPPORT another layout version or
- * byte order; -EBADMSG damaged; -ESTALE replaced or removed meanwhile, again and
- * again, or at once where it was to be new; -EUSERS every slot is held by a live
- * participant; -EOPNOTSUPP a file system that cannot carry a port; -EFBIG above
- * the process's limit; -ENOTDIR; -EMFILE; -ENOMEM.
+ * FIFO, or is a port of another type; -EMLINK it has several names;
+ * -EPROTONOSUPPORT another layout version or byte order; -EBADMSG damaged;
+ * -ESTALE replaced or removed meanwhile, again and again, or at once where it was
+ * to be new; -EUSERS every slot is held by a live participant; -EOPNOTSUPP a file
+ * system that cannot carry a port; -EFBIG above the process's limit; -ENOTDIR;
+ * -EMFILE; -ENOMEM.
  *
  * Thread-safe.  Since 0.1.
  */
@@ -188,8 +194,8 @@ MMSOCK_API int mmsock_open(const char *port,
  *
  * As mmsock_open(), for the modes CREATE_NEW_EXCLUSIVE, CREATE_NEW_OVERWRITE
  * and CONNECT_OR_CREATE (where an existing port is left as it is, whatever its
- * sizes).  The role and the flags are not looked at.  Returns 1 if a port was
- * created, 0 if it was there.
+ * sizes).  No role is needed; one of a service makes a service.  Returns 1 if a
+ * port was created, 0 if it was there.
  *
  * Thread-safe.  Since 0.1.
  */
@@ -375,10 +381,11 @@ MMSOCK_API int mmsock_run_recv(struct mmsock *handle, struct mmsock_run *run,
 /*
  * mmsock_wait_peers - wait until participants of the other role are attached
  *
- * A sender waits for @count receivers, a receiver for senders, of whom those
- * count too that have come and gone since the handle was opened; a handle with
- * both roles waits for other handles of any role.  0, -ETIMEDOUT, -EAGAIN, -EINTR,
- * -EIDRM, -ESTALE, -EDEADLK, -ECHILD.  Since 0.1.
+ * A sender waits for @count receivers, a client for servers and a server for
+ * clients, a receiver for senders, of whom those count too that have come and
+ * gone since the handle was opened; a handle with both roles waits for other
+ * handles of any role.  0, -ETIMEDOUT, -EAGAIN, -EINTR, -EIDRM, -ESTALE,
+ * -EDEADLK, -ECHILD.  Since 0.1.
  */
 MMSOCK_API int mmsock_wait_peers(struct mmsock *handle, unsigned count,
 				 int64_t timeout_ns);
