@@ -209,7 +209,7 @@ static uint32_t type_of(const struct mms_opening *opening)
 static int make(const struct mms_place *place,
 		const struct mms_opening *opening)
 {
-	struct mms_plan plan;
+	struct mms_plan plan = {0};
 	int r = opening->sem ? mms_birth_plan_sem(opening->sem, &plan)
 			     : mms_birth_plan(opening->port, &plan);
 
