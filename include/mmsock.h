@@ -742,6 +742,10 @@ struct mmsock_request {
  * Up to MMSOCK_REQUESTS_MAX requests may be open on a handle, and be replied to in
  * any order.  There is no end of stream: clients may always come.
  *
+ * A request of a client that gave it up or closed his handle is dropped.  One of a
+ * client that was killed is taken as any other, until his slot is used again: who
+ * must not execute it for nobody asks mmsock_request_wanted() first.
+ *
  * Errors: -EMSGSIZE @size is too small, and the request stays; -ENOBUFS too many
  * are open; -EAGAIN, -ETIMEDOUT, -EINTR, -EBUSY, -EIDRM, -ESTALE, -EBADMSG,
  * -EPERM, -EDEADLK, -ECHILD as for mmsock_recv().
@@ -776,10 +780,12 @@ MMSOCK_API int mmsock_serve_release(struct mmsock *handle,
  * replying to the same one: that is what the time-out is for.
  *
  * The request is closed by success and by: -ECONNRESET the caller is gone or no
- * longer waits; -EMSGSIZE larger than mmsock_max_reply(), the caller is told;
- * -ENOBUFS his lane is full of replies that he has not collected, he is told.  It
- * stays open with -ETIMEDOUT, -EAGAIN, -EBUSY, -EINTR.  -EINVAL it is not open on
- * this handle; -EIDRM, -ESTALE, -EBADMSG, -EPERM, -EDEADLK, -ECHILD.
+ * longer waits (of one that was killed only when his slot is used again, until then
+ * 0 may be returned: to ask costs a system call, which mmsock_request_wanted() takes);
+ * -EMSGSIZE larger than mmsock_max_reply(), the caller is told; -ENOBUFS his lane is
+ * full of replies that he has not collected, he is told.  It stays open with
+ * -ETIMEDOUT, -EAGAIN, -EBUSY, -EINTR.  -EINVAL it is not open on this handle;
+ * -EIDRM, -ESTALE, -EBADMSG, -EPERM, -EDEADLK, -ECHILD.
  *
  * Since 0.3.
  */
