@@ -165,6 +165,10 @@ void handler_failed(struct handler *handler, int error,
 		answer.status = TOOL_DATA;
 		say(handler, "the request holds the delimiter");
 		break;
+	case -ENOMSG:
+		answer.status = TOOL_DATA;
+		say(handler, "an empty request is no record");
+		break;
 	case -EPIPE:
 		answer.status = TOOL_NO;
 		say(handler, "ended without an answer");

@@ -4,7 +4,7 @@
  *
  * A reply must be the one to its request.  So a worker that has written more than
  * it was asked for, or less, is replaced, and a request that would be two records
- * to it is refused.  One that has ended is replaced when the next request comes,
+ * to it, or none, is refused.  One that has ended is replaced when the next request comes,
  * which goes to the new one, so that nothing spins where all end at once.
  */
 #include <errno.h>
@@ -317,11 +317,15 @@ void lasting_answer(struct handler *handler,
 		    struct handler_answer *ret_answer)
 {
 	ssize_t length = record_length(handler->config->stream, request);
-	int r = length < 0 ? (int)length : make_ready(handler);
+	int r = length < 0 ? (int)length
+			   : framing_pack(&handler->writer, request->bytes,
+					  (size_t)length);
 
+	/* Of no bytes at all it would never hear. */
+	if (r == 0 && handler->writer.used == 0)
+		r = -ENOMSG;
 	if (r == 0)
-		r = framing_pack(&handler->writer, request->bytes,
-				 (size_t)length);
+		r = make_ready(handler);
 	if (r < 0) {
 		handler_failed(handler, r, ret_answer);
 		return;

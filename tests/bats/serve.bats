@@ -380,6 +380,13 @@ signals_told() {
 	answers p c C
 }
 
+@test "--persistent --raw: an empty request, which is no bytes, is refused" {
+	mmsock-create -t rpc p
+	serves --persistent --raw p -- cat
+	refuses p '' '65: an empty request is no record'
+	answers p a a
+}
+
 @test "--persistent speaks every framing" {
 	local framing
 	mmsock-create -t rpc p
