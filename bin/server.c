@@ -218,7 +218,8 @@ static bool is_passing(int error)
 	       error == -ETIMEDOUT;
 }
 
-static void warn_reply(const struct worker *worker, int error)
+static void warn_dropped(const struct worker *worker, const char *what,
+			 int error)
 {
 	const struct stream_config *stream = &worker->server->config->stream;
 
@@ -230,21 +231,45 @@ static void warn_reply(const struct worker *worker, int error)
 			  " (create it with a larger --reply-size)",
 			  stream->port, mmsock_max_reply(worker->handle));
 	else
-		tool_warn("port '%s': a reply was dropped: %s", stream->port,
+		tool_warn("port '%s': a %s was dropped: %s", stream->port, what,
 			  mmsock_error_text(error));
 }
 
-/* 0, or an error after which nothing more can be served. */
-static int reply(struct worker *worker, const struct handler_answer *answer)
+/*
+ * Whether somebody waits for the reply, as far as one knows.  The library asks the
+ * kernel for it, which costs little beside a command, and much beside an echo.
+ */
+static bool is_wanted(struct worker *worker)
 {
+	return !worker->server->config->command ||
+	       mmsock_request_wanted(worker->handle, &worker->request) != 0;
+}
+
+/* To one who was killed a reply can be sent, but he will not have it. */
+static int send_reply(struct worker *worker,
+		      const struct handler_answer *answer)
+{
+	bool wanted = is_wanted(worker);
 	int r;
 
 	do {
 		r = try_reply(worker, answer);
 	} while (is_passing(r) && tool_signal_count() < 2);
+	return !wanted && (r == 0 || r == -ENOBUFS) ? -ECONNRESET : r;
+}
+
+/*
+ * Ends the request.  0, or an error after which nothing more can be served; @what
+ * is said to be dropped where nobody gets it.
+ */
+static int reply(struct worker *worker, const struct handler_answer *answer,
+		 const char *what)
+{
+	int r = send_reply(worker, answer);
+
 	if (r == -ECONNRESET || r == -EMSGSIZE || r == -ENOBUFS ||
 	    is_passing(r)) {
-		warn_reply(worker, r);
+		warn_dropped(worker, what, r);
 		r = 0;
 	}
 	return r;
@@ -290,20 +315,38 @@ static bool goes_on(struct worker *worker, int error)
 	return false;
 }
 
-static bool serve_one(struct worker *worker)
+/* As if nobody had sent it: it does not count. */
+static int drop(struct worker *worker)
+{
+	const struct handler_answer nothing = {.status = TOOL_UNAVAILABLE};
+
+	unclaim(worker->server);
+	return reply(worker, &nothing, "request");
+}
+
+static int serve(struct worker *worker, size_t length)
 {
 	struct server *server = worker->server;
-	ssize_t length = receive(worker);
 	struct handler_answer answer;
 	uint64_t number;
 	int r;
 
+	note_taken(server, length, &number);
+	find_answer(worker, length, number, &answer);
+	r = reply(worker, &answer, "reply");
+	note_answered(server);
+	return r;
+}
+
+static bool serve_one(struct worker *worker)
+{
+	struct server *server = worker->server;
+	ssize_t length = receive(worker);
+	int r;
+
 	if (length < 0)
 		return goes_on(worker, (int)length);
-	note_taken(server, (size_t)length, &number);
-	find_answer(worker, (size_t)length, number, &answer);
-	r = reply(worker, &answer);
-	note_answered(server);
+	r = is_wanted(worker) ? serve(worker, (size_t)length) : drop(worker);
 	if (r < 0)
 		give_up(server, r);
 	return r == 0;

@@ -627,8 +627,51 @@ twice() {
 	echo >it.go
 	ends 0 "$PID"
 	is "$(cat out)" ready
+	like "$(cat err)" "port 'p': a reply was dropped: the caller is gone"
 	kill "$server"
 	ends 143 "$server"
+}
+
+@test "a caller that is killed before its turn is not executed for" {
+	mmsock-create -t rpc p
+	serves -v -c 2 p -- sh -c "cat >>seen; $(stays it)" 2>err
+	local server=$PID
+	start mmsock-call p first >out
+	local first=$PID
+	read -r _ <it.begun
+	start mmsock-call p second
+	comes p CALLS 2
+	killed "$PID"
+	echo >it.go
+	ends 0 "$first"
+	wait_until grep -q "port 'p': a request was dropped: the caller is" err
+	# Nor does it count.
+	start mmsock-call p third >out
+	read -r _ <it.begun
+	echo >it.go
+	ends 0 "$PID"
+	is "$(cat seen out)" firstthirdready
+	ends 0 "$server"
+	like "$(cat err)" '2 messages, 10 bytes'
+}
+
+@test "--persistent: a caller that is killed before its turn is not executed for" {
+	mmsock-create -t rpc p
+	mkfifo it.begun it.go
+	serves -v --persistent p -- sh -c 'while read -r x; do echo "$x" >>seen
+		[ "$x" != first ] || { echo >it.begun; read -r y <it.go; }
+		echo "$x"; done' 2>err
+	start mmsock-call p first >out
+	local first=$PID
+	read -r _ <it.begun
+	start mmsock-call p second
+	comes p CALLS 2
+	killed "$PID"
+	echo >it.go
+	ends 0 "$first"
+	wait_until grep -q "port 'p': a request was dropped: the caller is" err
+	answers p third third
+	is "$(cat seen)" $'first\nthird'
 }
 
 @test "a caller that gave up is not executed for later" {
