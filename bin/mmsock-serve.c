@@ -76,9 +76,13 @@ static void check_options(const struct config *config, const struct tool *tool)
 {
 	const struct server_config *serve = &config->serve;
 	const struct stream_config *stream = &serve->stream;
+	int answers = (serve->command != NULL) + config->echo + !!serve->reply;
 
-	if ((serve->command != NULL) + config->echo + !!serve->reply != 1)
+	if (answers == 0)
 		tool_usage(tool, "one of -- CMD, --echo and --reply is needed");
+	if (answers > 1)
+		tool_usage(tool,
+			   "-- CMD, --echo and --reply exclude each other");
 	if (serve->lasting && !serve->command)
 		tool_usage(tool, "--persistent is for a command");
 	if (serve->limit_ns >= 0 && !serve->command)

@@ -54,11 +54,14 @@ stays() {
 	mmsock-create -t rpc p
 	wrong
 	wrong p
+	like "$stderr" 'one of -- CMD, --echo and --reply is needed'
 	wrong p cat
 	wrong p --
 	wrong p -c 1 -- cat
 	wrong --echo p -- cat
+	like "$stderr" '-- CMD, --echo and --reply exclude each other'
 	wrong --echo --reply=x p
+	like "$stderr" '-- CMD, --echo and --reply exclude each other'
 	wrong --persistent --echo p
 	wrong --limit=1 --echo p
 	wrong -F line p -- cat
