@@ -163,11 +163,13 @@ void handler_failed(struct handler *handler, int error,
 		break;
 	case -EILSEQ:
 		answer.status = TOOL_DATA;
-		say(handler, "the request holds the delimiter");
+		say(handler, "it holds the delimiter, and was not executed"
+			     " (use mmsock-serve -F lp32be)");
 		break;
 	case -ENOMSG:
 		answer.status = TOOL_DATA;
-		say(handler, "an empty request is no record");
+		say(handler, "it is empty, which is no record, and was not"
+			     " executed (use mmsock-serve -F lp32be)");
 		break;
 	case -EPIPE:
 		answer.status = TOOL_NO;

@@ -82,7 +82,7 @@ static int report_handler(const struct talk *talk, const char *said)
 	make_visible(text);
 	if (strcmp(text, talk->plain) == 0)
 		*text = '\0';
-	warnx("port '%s': the handler ended with status %d%s%s",
+	warnx("port '%s': the request failed with status %d%s%s",
 	      talk->stream->port, status, *text ? ": " : "", text);
 	free(text);
 	return TOOL_NO;

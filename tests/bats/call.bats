@@ -264,7 +264,7 @@ stuck() {
 	mmsock-create -t rpc p
 	serves p -- sh -c 'echo out; echo "it went wrong" >&2; exit 3' 2>err
 	fails 1 mmsock-call p x
-	is "$stderr" "mmsock-call: port 'p': the handler ended with status 3: it went wrong"
+	is "$stderr" "mmsock-call: port 'p': the request failed with status 3: it went wrong"
 	is "$(cat err)" "it went wrong"
 }
 
@@ -273,7 +273,7 @@ stuck() {
 	serves p -- sh -c 'printf "\033]0;x\007 \302\233 \303\244\n" >&2; exit 1' \
 		2>err
 	fails 1 mmsock-call p x
-	is "$stderr" "mmsock-call: port 'p': the handler ended with status 1: ?]0;x? ?? "$'\303\244'
+	is "$stderr" "mmsock-call: port 'p': the request failed with status 1: ?]0;x? ?? "$'\303\244'
 }
 
 @test "the first error ends it, and it says how far it came" {
@@ -281,7 +281,7 @@ stuck() {
 	serves p -- sh -c 'read x; [ "$x" != c ] || exit 4; echo "$x"'
 	run --separate-stderr -1 t mmsock-call p $'a\n' $'b\n' $'c\n' $'d\n'
 	is "$output" $'a\nb'
-	is "$stderr" "mmsock-call: port 'p': the handler ended with status 4
+	is "$stderr" "mmsock-call: port 'p': the request failed with status 4
 mmsock-call: port 'p': 2 messages answered before that"
 	shows p SENT 3
 	run --separate-stderr -1 t mmsock-call --inflight=4 p $'a\n' $'b\n' \
