@@ -441,6 +441,27 @@ static int check_reply(const struct server *server)
 	return TOOL_DATA;
 }
 
+/* Each has a slot, and the port a number of them; asked once the port is there. */
+static int check_jobs(const struct server *server)
+{
+	const struct server_config *config = server->config;
+	const struct stream_config *stream = &config->stream;
+	struct mmsock_info info = {.size = sizeof(info)};
+	int r;
+
+	if (config->jobs == 1)
+		return TOOL_OK;
+	r = mmsock_inspect(stream->port, stream->dir, &info);
+	if (r < 0)
+		return stream_error(stream, TOOL_USE, r);
+	if (config->jobs <= info.slots - info.clients)
+		return TOOL_OK;
+	tool_warn("port '%s': --jobs: %u are more than the %u servers that the"
+		  " port takes",
+		  stream->port, config->jobs, info.slots - info.clients);
+	return TOOL_SYSTEM;
+}
+
 static int attach_all(struct server *server)
 {
 	const struct server_config *config = server->config;
@@ -453,6 +474,8 @@ static int attach_all(struct server *server)
 		worker->number = i + 1;
 		status = stream_attach(&config->stream, MMSOCK_SERVER, 0,
 				       &worker->handle);
+		if (status == TOOL_OK && i == 0)
+			status = check_jobs(server);
 	}
 	if (status == TOOL_OK)
 		status = check_reply(server);

@@ -285,6 +285,14 @@ signals_told() {
 	is "$(sort here)" $'1\n2\n3'
 }
 
+@test "-j: more than the port takes: 71, and it says so" {
+	mmsock-create -t rpc p
+	fails 71 mmsock-serve -j 33 --echo p
+	is "$stderr" "mmsock-serve: port 'p': --jobs: 33 are more than the 32 servers that the port takes"
+	silent mmsock-serve -j 32 -c 0 --echo p
+	nobody_attached p
+}
+
 @test "several servers share the requests" {
 	mmsock-create -t rpc p
 	serves -c 1 --reply=one p
