@@ -102,15 +102,18 @@ static bool is_no_port(int error)
 	       status == TOOL_DATA;
 }
 
-/* A port to talk to needs no direction; one that we cannot look at may be one. */
-static bool is_service(const struct cat_config *config, const char *port)
+/*
+ * A queue needs a direction.  All else is talked to, or refused as by
+ * mmsock-call(1); what we cannot look at may be a queue.
+ */
+static bool is_queue(const struct cat_config *config, const char *port)
 {
 	struct mmsock_info info = {.size = sizeof(info)};
 	int r = mmsock_inspect(port, config->stream.dir, &info);
 
 	if (r < 0 && !is_no_port(r))
-		exit(tool_port_error(TOOL_LOOK, port, config->stream.dir, r));
-	return r == 0 && info.type == MMSOCK_RPC;
+		exit(tool_port_error(TOOL_SERVE, port, config->stream.dir, r));
+	return r == 0 && info.type == MMSOCK_QUEUE;
 }
 
 static void check_options(const struct cat_config *config, const char *operand)
@@ -227,8 +230,10 @@ int main(int argc, char **argv)
 
 	stream_init(&config.stream, &tool);
 	first = tool_parse(&tool, argc, argv, take_option, &config);
-	if (argv[first] && is_service(&config, argv[first]))
+	if (argv[first] && !is_queue(&config, argv[first])) {
 		config.service = argv[first];
+		config.stream.create_type = MMSOCK_RPC;
+	}
 	check_options(&config, argv[first + !!config.service]);
 	finish_options(&config);
 	tool_catch_signals(config.stream.port);

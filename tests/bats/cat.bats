@@ -1164,6 +1164,29 @@ letters() {
 	wrong -T p
 	wrong -e p
 	wrong -k p
-	wrong none
+	wrong q
 	fails 65 mmsock-cat -i p
+}
+
+@test "a service that is not there is missed as by mmsock-call" {
+	fails 66 mmsock-cat p
+	like "$stderr" "create it with: mmsock-create -t rpc p\\)"
+	fails 66 mmsock-cat --dir="$SHM/other" p
+	like "$stderr" "mmsock-create -t rpc --dir=$SHM/other p\\)"
+	fails 124 mmsock-cat --wait-port -w 50ms p
+	silent mmsock-cat --create -c 0 p
+	shows p TYPE rpc
+	fails 64 mmsock-cat .p
+	touch file
+	fails 65 mmsock-cat ./file
+	mmsock-sem create s
+	fails 65 mmsock-cat s
+	like "$stderr" 'is a semaphore'
+}
+
+@test "a service that is to come is waited for" {
+	start mmsock-cat --wait-port --wait-peer p <<<hello >out
+	mmsock-create -t rpc p
+	ready mmsock-serve p -- tr a-z A-Z
+	wait_until grep -qx HELLO out
 }
