@@ -168,6 +168,14 @@ static const struct tool_option *find_row(const struct tool_option *const *rows,
 	return NULL;
 }
 
+/* It is a variable that was not set, and would stand for the default. */
+static void check_directory(const struct tool *tool,
+			    const struct tool_option *row)
+{
+	if (strcmp(row->name, "dir") == 0 && !*optarg)
+		tool_usage(tool, "--dir: is empty");
+}
+
 /* A closed descriptor gets /dev/null the wrong way round, see tool_parse(). */
 static void occupy_standard_fds(void)
 {
@@ -206,6 +214,7 @@ int tool_parse(const struct tool *tool, int argc, char **argv,
 			help(tool);
 		if (row->id == OPTION_VERSION)
 			version(tool);
+		check_directory(tool, row);
 		take(&(struct tool_seen){tool, row->id, "--", row->name,
 					 optarg},
 		     config);

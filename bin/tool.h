@@ -91,7 +91,8 @@ struct tool_seen {
  * so that no port file can land on one (one that was closed then fails each
  * read or write with EBADF, as it should).  Calls @take for each option, in
  * order; @take may end with tool_usage().  Returns the index in @argv of the
- * first operand.  --help and --version exit with 0, a wrong option with 64.
+ * first operand.  --help and --version exit with 0, a wrong option with 64, as does
+ * an empty --dir.
  */
 int tool_parse(const struct tool *tool, int argc, char **argv,
 	       void (*take)(const struct tool_seen *seen, void *config),

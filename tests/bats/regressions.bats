@@ -369,3 +369,15 @@ cpu_ticks() {
 	cd "$SHM"
 	is "$(MMSOCK_DIR=d t mmsock-recv -e p)" x
 }
+
+@test "an empty --dir is no directory, in any tool" {
+	local command
+	for command in "call p x" "cat -i p" "create p" ls "recv -e p" "rm p" \
+		"sem create p" "send p x" "serve --echo p"; do
+		# shellcheck disable=SC2086
+		misused "mmsock-${command%% *}" --dir= ${command#"${command%% *}"}
+		like "$stderr" '--dir: is empty'
+	done
+	misused mmsock-ls --dir ''
+	[ ! -e "$MMSOCK_DIR" ]
+}
