@@ -197,7 +197,7 @@ static const char *type_name(unsigned type)
 	}
 }
 
-/* Which type it is has no default that would fit any. */
+/* Which type it is has no default that would fit any; nor is it overwritten. */
 static int compare_types(const struct mmsock_options *asked, const char *port,
 			 const struct mmsock_info *found)
 {
@@ -206,8 +206,9 @@ static int compare_types(const struct mmsock_options *asked, const char *port,
 	if (type == found->type)
 		return TOOL_OK;
 	warnx("port '%s': exists and differs: type is %s, not %s "
-	      "(replace it with --overwrite)",
-	      port, type_name(found->type), type_name(type));
+	      "(use another name, or remove it with: mmsock-rm%s%s %s)",
+	      port, type_name(found->type), type_name(type),
+	      asked->dir ? " --dir=" : "", asked->dir ? asked->dir : "", port);
 	return TOOL_CANNOT_CREATE;
 }
 

@@ -172,6 +172,23 @@ inode() {
 	silent mmsock-create -E -t rpc --reply-size=1 tiny
 }
 
+@test "-E says what to do where the type differs, and that works" {
+	local step remove
+	mmsock-create -t rpc p
+	mmsock-create --dir="$SHM/other" p
+	fails 65 mmsock-create --overwrite p
+	for step in "-E p" "-E -t rpc --dir=$SHM/other p"; do
+		# shellcheck disable=SC2086
+		fails 73 mmsock-create $step
+		unlike "$stderr" --overwrite
+		like "$stderr" "remove it with: (mmsock-rm [^)]*)\\)"
+		read -ra remove <<<"${BASH_REMATCH[1]}"
+		silent "${remove[@]}"
+		# shellcheck disable=SC2086
+		silent mmsock-create $step
+	done
+}
+
 @test "--max-message limits messages" {
 	mmsock-create --max-message=100 p
 	shows p MAXMSG 100
