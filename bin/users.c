@@ -22,15 +22,29 @@
 
 struct crowd {
 	FILE *out;
-	unsigned count;
+	unsigned count; /* of processes */
+	int pids[MMSOCK_SLOTS_MAX];
 };
+
+/* A process may be attached several times, as a server with several jobs is. */
+static bool is_new(struct crowd *crowd, int pid)
+{
+	for (unsigned i = 0; i < crowd->count; i++)
+		if (crowd->pids[i] == pid)
+			return false;
+	if (crowd->count == ARRAY_SIZE(crowd->pids))
+		return false;
+	crowd->pids[crowd->count++] = pid;
+	return true;
+}
 
 static int name_user(const struct mmsock_peer *peer, void *context)
 {
 	struct crowd *crowd = context;
 	char program[4 * sizeof(peer->program) + 1];
 
-	if (peer->activity == MMSOCK_DEAD || crowd->count++ >= NAMED_MOST)
+	if (peer->activity == MMSOCK_DEAD || !is_new(crowd, peer->pid) ||
+	    crowd->count > NAMED_MOST)
 		return 0;
 	strnvis(program, sizeof(program), peer->program,
 		VIS_OCTAL | VIS_TAB | VIS_NL);

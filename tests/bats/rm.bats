@@ -59,6 +59,14 @@ stale_port() {
 	wait_until grep -q still-works out
 }
 
+@test "a process that is attached several times is named once" {
+	mmsock-create -t rpc p
+	ready mmsock-serve -j 3 --echo p
+	comes p RD 3
+	fails 1 mmsock-rm p
+	like "$stderr" "in use by $PID \(mmsock-serve\) \(remove"
+}
+
 @test "-f removes a port in use and its users end with 69" {
 	mmsock-create p
 	ready mmsock-recv p >out 2>err
