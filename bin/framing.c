@@ -30,6 +30,8 @@ static const struct framing framings[] = {
 };
 /* clang-format on */
 
+const char framing_names[] = "line, null, raw, slurp, lp32be, lp32le";
+
 const struct framing *framing_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(framings); i++) {

@@ -45,6 +45,9 @@ struct framing {
 /* framing_find - the framing of that name, or NULL */
 const struct framing *framing_find(const char *name);
 
+/* The names of all, for a report. */
+extern const char framing_names[];
+
 /* framing_list - write name and help of each, a line each */
 void framing_list(FILE *out);
 

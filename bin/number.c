@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,16 +167,19 @@ noreturn static void refuse(const struct tool_seen *seen, int error,
 
 uint64_t tool_count(const struct tool_seen *seen, uint64_t least, uint64_t most)
 {
-	uint64_t count;
+	uint64_t count = 0;
 	int r = tool_parse_count(seen->argument, &count);
 
-	if (r < 0)
+	if (r == -EINVAL)
 		refuse(seen, r, "whole number");
+	if (r == -ERANGE || count > most)
+		tool_usage(seen->tool,
+			   "%s%s: '%s' is too large (at most %" PRIu64 ")",
+			   seen->dashes, seen->name, seen->argument, most);
 	if (count < least)
-		tool_usage(seen->tool, "%s%s: '%s' is too small", seen->dashes,
-			   seen->name, seen->argument);
-	if (count > most)
-		refuse(seen, -ERANGE, NULL);
+		tool_usage(seen->tool,
+			   "%s%s: '%s' is too small (at least %" PRIu64 ")",
+			   seen->dashes, seen->name, seen->argument, least);
 	return count;
 }
 

@@ -149,8 +149,9 @@ static void take_framing(struct stream_config *config,
 {
 	config->framing = framing_find(name);
 	if (!config->framing)
-		tool_usage(seen->tool, "--framing: '%s' is not a framing",
-			   name);
+		tool_usage(seen->tool,
+			   "--framing: '%s' is not a framing (known: %s)", name,
+			   framing_names);
 }
 
 static void take_ready_fd(struct stream_config *config,

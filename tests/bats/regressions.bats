@@ -381,3 +381,20 @@ cpu_ticks() {
 	misused mmsock-ls --dir ''
 	[ ! -e "$MMSOCK_DIR" ]
 }
+
+@test "a number out of its limits is told with the limit" {
+	misused mmsock-create -t rpc --clients=1025 p
+	like "$stderr" "--clients: '1025' is too large \\(at most 1024\\)"
+	misused mmsock-call --inflight=0 p
+	like "$stderr" "--inflight: '0' is too small \\(at least 1\\)"
+	misused mmsock-send --wait-peer=99999999999999999999 p x
+	like "$stderr" "'99999999999999999999' is too large \\(at most 1024\\)"
+}
+
+@test "an unknown framing is told with those that there are" {
+	local known
+	known=$(t mmsock-cat --help |
+		sed -n '/^Framings:/,/^$/s/^  \([a-z0-9]*\) .*/\1/p' | paste -sd,)
+	misused mmsock-cat -F lines -o p
+	like "$stderr" "'lines' is not a framing \\(known: ${known//,/, }\\)"
+}
