@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -357,16 +358,35 @@ void tool_warn(const char *format, ...)
 	va_end(arguments);
 }
 
+/* What creates a port creates the port directory too, but no other. */
+static bool can_be_created(const char *name, const char *dir)
+{
+	const char *made = strchr(name, '/') ? name
+			   : dir             ? dir
+					     : getenv("MMSOCK_DIR");
+	char *parent = strdup(made ? made : "");
+	bool can = !parent || !*parent || access(dirname(parent), F_OK) == 0;
+
+	free(parent);
+	return can;
+}
+
 static int report(const char *kind, const char *name, const char *dir,
 		  const struct outcome *outcome, const char *cause)
 {
 	bool names = outcome->names_port;
+	const char *next = outcome->next;
 
-	if (!outcome->next)
+	if (next && names && outcome->error == ENOENT &&
+	    !can_be_created(name, dir)) {
+		next = "its directory must exist";
+		names = false;
+	}
+	if (!next)
 		tool_warn("%s '%s': %s", kind, name, cause);
 	else
-		tool_warn("%s '%s': %s (%s%s%s%s%s)", kind, name, cause,
-			  outcome->next, names && dir ? " --dir=" : "",
+		tool_warn("%s '%s': %s (%s%s%s%s%s)", kind, name, cause, next,
+			  names && dir ? " --dir=" : "",
 			  names && dir ? dir : "", names ? " " : "",
 			  names ? name : "");
 	return outcome->status;

@@ -398,3 +398,22 @@ cpu_ticks() {
 	misused mmsock-cat -F lines -o p
 	like "$stderr" "'lines' is not a framing \\(known: ${known//,/, }\\)"
 }
+
+@test "nobody is told to create a port where its directory is missing" {
+	local command
+	for command in "call $SHM/no/p x" "call --dir=$SHM/no/ports p x" \
+		"cat $SHM/no/p" "recv $SHM/no/p" "sem wait $SHM/no/s"; do
+		# shellcheck disable=SC2086
+		fails 66 mmsock-$command
+		like "$stderr" '\(its directory must exist\)$'
+	done
+	MMSOCK_DIR=$SHM/no/ports fails 66 mmsock-send p x
+	like "$stderr" '\(its directory must exist\)$'
+	# The port directory itself is made.
+	fails 66 mmsock-call --dir="$SHM/other/" p x
+	like "$stderr" "mmsock-create -t rpc --dir=$SHM/other/ p\\)$"
+	fails 66 mmsock-call p x
+	like "$stderr" 'mmsock-create -t rpc p\)$'
+	fails 66 mmsock-recv ./p
+	like "$stderr" 'mmsock-create ./p\)$'
+}
