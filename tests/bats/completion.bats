@@ -70,6 +70,18 @@ complete_line() {
 	is "$(complete_line mmsock-create -t r)" "rpc "
 }
 
+@test "queues alone are offered to those who send and receive" {
+	mmsock-create jobs
+	mmsock-create -t rpc just
+	mmsock-sem create joke
+	is "$(complete_line mmsock-send j)" "jobs "
+	is "$(complete_line mmsock-recv j)" "jobs "
+	is "$(complete_line mmsock-cat -i j)" "jobs "
+	is "$(complete_line mmsock-cat --output = j)" "jobs "
+	is "$(complete_line mmsock-ls j)" "jobs joke just "
+	is "$(complete_line mmsock-rm j)" "jobs joke just "
+}
+
 @test "port names are offered behind options too" {
 	mmsock-create jobs
 	is "$(complete_line mmsock-recv -e -c 3 jo)" "jobs "
@@ -124,6 +136,7 @@ complete_line() {
 	is "$(complete_line mmsock-send -F lp)" "lp32be lp32le "
 	is "$(complete_line mmsock-recv --framing = '')" \
 		"line lp32be lp32le null raw slurp "
+	is "$(complete_line mmsock-serve -F '')" "line lp32be lp32le null raw "
 }
 
 @test "a path is completed with file names" {
