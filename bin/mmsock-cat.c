@@ -141,6 +141,8 @@ static void check_options(const struct cat_config *config, const char *operand)
 		tool_usage(tool, "--exit-on-empty is for -i only");
 	if (config->keep_open && config->input_count == 0)
 		tool_usage(tool, "--keep-open is for -i only");
+	if (config->progress == PROGRESS_ALWAYS && config->service)
+		tool_usage(tool, "--progress is for -i or -o only");
 	refuse_loops(config);
 }
 

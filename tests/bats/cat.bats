@@ -1164,6 +1164,9 @@ letters() {
 	wrong -T p
 	wrong -e p
 	wrong -k p
+	wrong --progress p
+	like "$stderr" '--progress is for -i or -o only'
+	silent mmsock-cat --no-progress -c 0 p
 	wrong q
 	fails 65 mmsock-cat -i p
 }
