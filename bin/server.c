@@ -487,6 +487,19 @@ static int attach_all(struct server *server)
 	return status;
 }
 
+/* However it ended. */
+static void summarize(const struct server *server)
+{
+	const struct stream_config *stream = &server->config->stream;
+
+	if (stream->verbose)
+		tool_warn("port '%s': %" PRIu64 " request%s, %" PRIu64
+			  " byte%s",
+			  stream->port, server->taken,
+			  server->taken == 1 ? "" : "s", server->bytes,
+			  server->bytes == 1 ? "" : "s");
+}
+
 static void run_all(struct server *server)
 {
 	const struct stream_config *stream = &server->config->stream;
@@ -505,8 +518,7 @@ static void run_all(struct server *server)
 	wait_for_threads(server, start_threads(server));
 	sem_destroy(&server->ended);
 	close(server->handler.stop);
-	if (server->status == TOOL_OK)
-		stream_summary(stream, server->taken, server->bytes);
+	summarize(server);
 }
 
 static int find_command(struct server *server)

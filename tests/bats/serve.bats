@@ -666,7 +666,7 @@ twice() {
 	ends 0 "$PID"
 	is "$(cat seen out)" firstthirdready
 	ends 0 "$server"
-	like "$(cat err)" '2 messages, 10 bytes'
+	like "$(cat err)" '2 requests, 10 bytes'
 }
 
 @test "--persistent: a caller that is killed before its turn is not executed for" {
@@ -750,7 +750,17 @@ twice() {
 	answers p one one
 	answers p three three
 	ends 0 "$PID"
-	is "$(cat err)" "mmsock-serve: port 'p': 2 messages, 8 bytes"
+	is "$(cat err)" "mmsock-serve: port 'p': 2 requests, 8 bytes"
+	serves --verbose -n --echo p 2>err
+	ends 1 "$PID"
+	is "$(cat err)" "mmsock-serve: port 'p': 0 requests, 0 bytes"
+	serves -v p -- cat 2>err
+	answers p x x
+	kill "$PID"
+	ends 143 "$PID"
+	is "$(cat err)" "mmsock-serve: port 'p': 1 request, 1 byte"
+	fails 124 mmsock-serve -v -w 0.05 --echo p
+	like "$stderr" "timed out.*port 'p': 0 requests, 0 bytes"
 }
 
 @test "--spin: with any budget" {
