@@ -48,13 +48,14 @@ struct talk {
 	size_t argument; /* the next */
 	uint64_t left;   /* requests to send */
 	uint64_t answered;
-	uint64_t dropped;  /* sent, and their replies not waited for */
-	uint64_t lane;     /* bytes of replies that can wait for us */
-	uint64_t largest;  /* reply so far */
-	bool is_broken;    /* standard output */
-	bool ended;        /* there is none left */
-	int status;        /* of the first failure */
-	const char *plain; /* what an error reply says that says nothing */
+	uint64_t dropped;   /* sent, and their replies not waited for */
+	uint64_t withdrawn; /* sent, and before anybody took them */
+	uint64_t lane;      /* bytes of replies that can wait for us */
+	uint64_t largest;   /* reply so far */
+	bool is_broken;     /* standard output */
+	bool ended;         /* there is none left */
+	int status;         /* of the first failure */
+	const char *plain;  /* what an error reply says that says nothing */
 };
 
 /* -- what goes wrong ----------------------------------------------------- */
@@ -122,7 +123,14 @@ static void report_progress(const struct talk *talk)
 	stream_report(talk->stream, talk->answered, "answered before that");
 	if (talk->dropped > 0)
 		stream_report(talk->stream, talk->dropped,
-			      "sent after that one, and their replies dropped");
+			      talk->dropped == 1
+				      ? "sent after that one, and its reply "
+					"dropped"
+				      : "sent after that one, and their "
+					"replies dropped");
+	if (talk->withdrawn > 0)
+		stream_report(talk->stream, talk->withdrawn,
+			      "sent after that one, and not executed");
 }
 
 /* -- requests ------------------------------------------------------------ */
@@ -309,12 +317,24 @@ static void report_round_trip(const struct talk *talk, int64_t took_ns,
 		      took_ns / 1000000, took_ns / 1000 % 1000);
 }
 
+static void step(struct talk *talk)
+{
+	talk->oldest = (talk->oldest + 1) % ARRAY_SIZE(talk->calls);
+	talk->count--;
+}
+
 /* The oldest request has failed, and the others with it. */
 static void drop_all(struct talk *talk, int status)
 {
 	fail(talk, status);
-	talk->dropped = talk->count - 1;
-	talk->count = 0;
+	for (step(talk); talk->count > 0; step(talk)) {
+		uint64_t number = talk->calls[talk->oldest].number;
+
+		if (mmsock_call_cancel(talk->handle, number) > 0)
+			talk->withdrawn++;
+		else
+			talk->dropped++;
+	}
 }
 
 /* Waits for the reply to the oldest request and writes it. */
@@ -340,8 +360,7 @@ static void take_reply(struct talk *talk)
 	if ((uint64_t)length > talk->largest)
 		talk->largest = (uint64_t)length;
 	talk->answered++;
-	talk->oldest = (talk->oldest + 1) % ARRAY_SIZE(talk->calls);
-	talk->count--;
+	step(talk);
 }
 
 /* -- the whole ----------------------------------------------------------- */

@@ -292,6 +292,29 @@ mmsock-call: port 'p': 2 messages answered before that"
 	is "${#stderr_lines[@]}" 1
 }
 
+@test "--inflight: what is not answered may be executed, or is known not to be" {
+	local i taken server
+	mmsock-create -t rpc p
+	for i in 1 2; do
+		serves -j "$i" p -- sh -c 'read x; [ "$x" != a ] || exit 0
+			: >"$1.$MMSOCK_WORKER"; sleep 1000' sh "begun$i"
+		server=$PID
+		start mmsock-call -w inf --inflight=4 p $'a\n' $'b\n' $'c\n' \
+			$'d\n' 2>"err$i"
+		for ((taken = 1; taken <= i; taken++)); do
+			wait_until test -e "begun$i.$taken"
+		done
+		comes p CALLS 3
+		kill -KILL "$server"
+		ends 69 "$PID"
+	done
+	like "$(cat err1)" 'died or left.*1 message answered before that
+.* 2 messages sent after that one, and not executed$'
+	like "$(cat err2)" 'died or left.*1 message answered before that
+.* 1 message sent after that one, and its reply dropped
+.* 1 message sent after that one, and not executed$'
+}
+
 @test "a request that is too large: 65, and of arguments none is sent" {
 	mmsock-create -t rpc --max-message=10 p
 	serves --echo p
