@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,23 +115,39 @@ static bool is_one_request(const struct talk *talk)
 		talk->stream->framing == framing_find("slurp"));
 }
 
+/* Nobody has said then what ended it, which need not be the request's fault. */
+static bool was_stopped(const struct talk *talk)
+{
+	return tool_signal() || talk->stream->nonblock;
+}
+
+static void report_sent(const struct talk *talk, uint64_t count,
+			const char *fate)
+{
+	char text[80];
+
+	(void)snprintf(text, sizeof(text), "sent after %s, and %s",
+		       was_stopped(talk) ? "these" : "that one", fate);
+	if (count > 0)
+		stream_report(talk->stream, count, text);
+}
+
 /* Of a single request its error has said all. */
 static void report_progress(const struct talk *talk)
 {
+	const char *answered = tool_signal() ? "answered before the signal"
+			       : talk->stream->nonblock
+				       ? "answered without a wait"
+				       : "answered before that";
+
 	if (talk->stream->quiet || is_one_request(talk) ||
 	    tool_signal() == SIGPIPE)
 		return;
-	stream_report(talk->stream, talk->answered, "answered before that");
-	if (talk->dropped > 0)
-		stream_report(talk->stream, talk->dropped,
-			      talk->dropped == 1
-				      ? "sent after that one, and its reply "
-					"dropped"
-				      : "sent after that one, and their "
-					"replies dropped");
-	if (talk->withdrawn > 0)
-		stream_report(talk->stream, talk->withdrawn,
-			      "sent after that one, and not executed");
+	stream_report(talk->stream, talk->answered, answered);
+	report_sent(talk, talk->dropped,
+		    talk->dropped == 1 ? "its reply dropped"
+				       : "their replies dropped");
+	report_sent(talk, talk->withdrawn, "not executed");
 }
 
 /* -- requests ------------------------------------------------------------ */
@@ -323,16 +340,20 @@ static void step(struct talk *talk)
 	talk->count--;
 }
 
-/* The oldest request has failed, and the others with it. */
+/* The oldest request has failed, or is in flight, and the others with it. */
 static void drop_all(struct talk *talk, int status)
 {
 	fail(talk, status);
-	for (step(talk); talk->count > 0; step(talk)) {
+	if (!was_stopped(talk))
+		step(talk);
+	for (; talk->count > 0; step(talk)) {
 		uint64_t number = talk->calls[talk->oldest].number;
+		int r = mmsock_call_cancel(talk->handle, number);
 
-		if (mmsock_call_cancel(talk->handle, number) > 0)
+		if (r > 0)
 			talk->withdrawn++;
-		else
+		/* The oldest may have got its answer. */
+		else if (r != -EINVAL)
 			talk->dropped++;
 	}
 }

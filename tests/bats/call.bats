@@ -456,6 +456,21 @@ mmsock-call: port 'p': 2 messages answered before that"
 	done
 }
 
+@test "a signal, or -n: it says how far it came" {
+	stuck p
+	start mmsock-call -w inf -l p one two 2>err
+	comes p WR 1
+	wait_until asleep reply p
+	read -r _ <p.begun
+	kill -INT "$PID"
+	ends 130 "$PID"
+	is "$(cat err)" "mmsock-call: port 'p': 0 messages answered before the signal
+mmsock-call: port 'p': 1 message sent after these, and its reply dropped"
+	run --separate-stderr -1 t mmsock-call -n -l p one two
+	is "$stderr" "mmsock-call: port 'p': 0 messages answered without a wait
+mmsock-call: port 'p': 1 message sent after these, and not executed"
+}
+
 @test "a signal while it reads standard input" {
 	mmsock-create -t rpc p
 	serves --echo p
