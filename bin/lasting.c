@@ -308,8 +308,11 @@ static void bury(struct handler *handler, int error,
 		return;
 	}
 	(void)end(handler);
-	report(handler, "was killed");
 	handler_failed(handler, error, ret_answer);
+	report(handler,
+	       ret_answer->too_large
+		       ? "wrote a reply that is too large, and was killed"
+		       : ret_answer->text);
 }
 
 void lasting_answer(struct handler *handler,

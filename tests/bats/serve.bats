@@ -516,9 +516,10 @@ signals_told() {
 	local large
 	mmsock-create -t rpc --reply-size=2000 p
 	large=$(printf %02000d 0)
-	serves --persistent -q p -- cat
+	serves --persistent p -- cat 2>err
 	fails 65 mmsock-call p "${large}0"
 	answers p "$large" "$large"
+	like "$(cat err)" 'worker 1 wrote a reply that is too large, and was killed'
 	# With the end that belongs to the request it is too large.
 	fails 65 mmsock-call p "$large"$'\n'
 	answers p again again
@@ -526,12 +527,13 @@ signals_told() {
 
 @test "--persistent --limit: a worker that takes longer is replaced" {
 	mmsock-create -t rpc p
-	serves --persistent --limit=0.2 -q p -- sh -c 'while read -r x; do
+	serves --persistent --limit=0.2 p -- sh -c 'while read -r x; do
 		[ "$x" != stop ] || { sleep 1000 & echo $! >pid; wait; }
-		echo "$x"; done'
+		echo "$x"; done' 2>err
 	answers p one one
 	refuses p stop '124: took longer than --limit allows and was killed'
 	answers p two two
+	is "$(cat err)" "mmsock-serve: port 'p': worker 1 took longer than --limit allows and was killed"
 	wait_until gone "$(cat pid)"
 }
 
