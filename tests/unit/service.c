@@ -67,6 +67,15 @@ static struct mmsock *enter(unsigned role)
 	return handle;
 }
 
+/* A new service, one who calls and one who serves. */
+static void create_service_for(struct mmsock **ret_client,
+			       struct mmsock **ret_server)
+{
+	create_service();
+	*ret_client = enter(MMSOCK_CLIENT);
+	*ret_server = enter(MMSOCK_SERVER);
+}
+
 static int try_enter(unsigned role)
 {
 	struct mmsock_options options =
@@ -325,9 +334,7 @@ static void test_echo(void)
 
 	for (i = 0; i < 1 << 17; i++)
 		bytes[i] = (char)(i * 7 + i / 256);
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	CHECK_INT(mmsock_max_reply(client), 65536);
 	CHECK_INT(mmsock_max_message(client), (1 << 21) - 8);
 	for (length = 0; length < 300; length++)
@@ -378,9 +385,7 @@ static void test_any_order(void)
 	uint64_t any = 0;
 	char buffer[8];
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	CHECK_INT(collect(client, 0, 0), -EINVAL);
 	calls[0] = ask(client, "a");
 	calls[1] = ask(client, "b");
@@ -415,9 +420,7 @@ static void test_too_many(void)
 	unsigned i;
 	char byte;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	first = ask(client, "x");
 	for (i = 1; i < MMSOCK_CALLS_MAX; i++)
 		ask(client, "x");
@@ -442,9 +445,7 @@ static void test_many_calls(void)
 	uint64_t call;
 	unsigned i;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	for (i = 0; i < 1000; i++) {
 		call = ask(client, "x");
 		if (i % 3 == 2) {
@@ -469,9 +470,7 @@ static void test_old_call(void)
 	uint64_t call;
 	unsigned i;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	first = ask(client, "long");
 	old = take(server, "long");
 	for (i = 1; i < MMSOCK_CALLS_MAX; i++) {
@@ -498,9 +497,7 @@ static void test_error_reply(void)
 	char long_text[1200];
 	uint64_t call;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	call = ask(client, "divide");
 	request = take(server, "divide");
 	CHECK_INT(
@@ -583,9 +580,7 @@ static void test_full_lane(void)
 	unsigned i;
 	ssize_t r;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	for (i = 0; i < 64; i++)
 		calls[i] = ask(client, "x");
 	for (turn = 0; turn < 4; turn++) {
@@ -630,9 +625,7 @@ static void test_full_of_unwanted(void)
 	uint64_t calls[64];
 	unsigned i;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	for (i = 0; i < 64; i++)
 		calls[i] = ask(client, "x");
 	reply_to_all(server, 4, 64000, 0);
@@ -657,9 +650,7 @@ static void test_given_up_in_a_row(void)
 	uint64_t call = 0;
 	unsigned i;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	for (i = 0; i < 10; i++) {
 		if (call)
 			CHECK_INT(mmsock_call_cancel(client, call), 0);
@@ -722,9 +713,7 @@ static void test_zero_copy(void)
 	uint64_t call = 0;
 	void *lent;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	CHECK_INT(mmsock_call_reserve(client, 1000, &lent, 0), 0);
 	CHECK_INT(mmsock_call_send(client, "x", 1, &call, 0), -EDEADLK);
 	CHECK_INT(mmsock_cancel(client), 0);
@@ -763,9 +752,7 @@ static void test_peek_aside(void)
 	const void *seen;
 	uint64_t calls[2];
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	calls[0] = ask(client, "a");
 	calls[1] = ask(client, "b");
 	requests[0] = take(server, "a");
@@ -806,9 +793,7 @@ static void test_server_leaves(void)
 	uint64_t waiting;
 	uint64_t taken;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	taken = ask(client, "taken");
 	waiting = ask(client, "waiting");
 	take(server, "taken");
@@ -954,9 +939,7 @@ static void test_late_reply(void)
 	uint64_t call;
 	char byte;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	CHECK_INT(mmsock_call(client, "l", 1, &byte, 1, 1), -ETIMEDOUT);
 	CHECK(nothing_to_serve(server));
 	call = ask(client, "late");
@@ -988,9 +971,7 @@ static void test_unwanted_reply(void)
 	uint64_t call;
 	unsigned i;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	call = ask(client, "early");
 	request = take(server, "early");
 	answer(server, &request, "early");
@@ -1020,9 +1001,7 @@ static void test_withdrawn_in_a_row(void)
 	char byte;
 	int i;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	for (i = 0; i < 5; i++)
 		CHECK_INT(mmsock_call_cancel(client, ask(client, "x")), 1);
 	CHECK_INT(mmsock_serve_recv(server, &byte, 1, &request, 1), -ETIMEDOUT);
@@ -1042,9 +1021,7 @@ static void test_withdrawn_while_peeked(void)
 	const void *seen;
 	uint64_t call;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	call = ask(client, "x");
 	CHECK_INT(mmsock_serve_peek(server, &seen, 0), 1);
 	CHECK_INT(mmsock_call_cancel(client, call), 1);
@@ -1059,9 +1036,7 @@ static void test_client_leaves(void)
 	struct mmsock *client;
 	struct mmsock *server;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	ask(client, "taken");
 	ask(client, "waiting");
 	request = take(server, "taken");
@@ -1160,9 +1135,7 @@ static void test_gone(void)
 	uint64_t call;
 	char byte;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	call = ask(client, "x");
 	request = take(server, "x");
 	second = ask(client, "y");
@@ -1217,9 +1190,7 @@ static void test_leaving_wakes(void)
 	pthread_t leaver;
 	uint64_t call;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	client->waiter.no_recheck = true;
 	call = ask(client, "x");
 	CHECK(!pthread_create(&leaver, NULL, close_when_asleep, server));
@@ -1246,9 +1217,7 @@ static void test_reply_wakes(void)
 	uint64_t call;
 	int i;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	client->waiter.no_recheck = true;
 	for (i = 0; i < 20; i++) {
 		call = ask(client, "x");
@@ -1395,9 +1364,7 @@ static void test_refused_uses(void)
 	uint64_t call = 0;
 	char byte;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	CHECK_INT(mmsock_send(client, "x", 1, 0), -EPERM);
 	CHECK_INT(mmsock_recv(server, &byte, 1, 0), -EPERM);
 	CHECK_INT(mmsock_call(server, "x", 1, &byte, 1, 0), -EPERM);
@@ -1423,9 +1390,7 @@ static void test_interrupt(void)
 	struct mmsock *server;
 	uint64_t call;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	call = ask(client, "x");
 	mmsock_interrupt(client);
 	CHECK_INT(collect(client, call, MMSOCK_FOREVER), -EINTR);
@@ -1442,9 +1407,7 @@ static void test_fork(void)
 	pid_t pid;
 	char byte;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	ask(client, "x");
 	pid = fork();
 	if (!pid) {
@@ -1502,9 +1465,7 @@ static void test_scribbled_requests(void)
 	uint64_t at;
 	uint64_t *word;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	ring = &client->port.ring;
 	/* From a slot that is no client's, whose floor would be 0. */
 	ring->slot = server->port.slot;
@@ -1555,9 +1516,7 @@ static void test_scribbled_reply(void)
 	uint64_t *word;
 	uint64_t call;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	call = ask(client, "x");
 	request = take(server, "x");
 	answer(server, &request, "short");
@@ -1606,9 +1565,7 @@ static void test_short_reply(void)
 	uint64_t call;
 	uint64_t at;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	ring = &server->port.service.rings[client->port.slot];
 	call = ask(client, "x");
 	CHECK_INT(mms_ring_reserve(ring, 16, &at), 0);
@@ -1627,9 +1584,7 @@ static void test_long_failure(void)
 	uint64_t *word;
 	uint64_t call;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	call = ask(client, "x");
 	request = take(server, "x");
 	memset(bytes, 'e', sizeof(bytes));
@@ -1667,9 +1622,7 @@ static void test_inspect(void)
 	struct mmsock *client;
 	struct mmsock *server;
 
-	create_service();
-	client = enter(MMSOCK_CLIENT);
-	server = enter(MMSOCK_SERVER);
+	create_service_for(&client, &server);
 	ask(client, "a");
 	ask(client, "b");
 	request = take(server, "a");
