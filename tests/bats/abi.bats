@@ -262,7 +262,7 @@ sem - - - - - - stale 1 3 3"
 	is "$(mmsock-ls -b -r --noheadings -o \
 		TYPE,CAP,MSGS,SENT,RECVD,MAXMSG,STATE,LAYOUT ./service ./serving)" \
 		"rpc 4096 0 1 1 2040 ok 1
-rpc 4096 1 2 1 2040 ok 1"
+rpc 4096 1 2 1 2040 stale 1"
 	run -69 t mmsock-call ./service x
 	mmsock-serve --echo ./service 3>&- &
 	is "$(t mmsock-call --wait-peer ./service again)" again
