@@ -27,7 +27,7 @@ upper() {
 stuck() {
 	mmsock-create -t rpc "$1"
 	mkfifo "$1.begun"
-	serves "$1" -- sh -c "echo \$MMSOCK_SEQ >$1.begun; sleep 1000"
+	serves "$1" -- sh -c "echo \$MMSOCK_SEQ >$1.begun; exec tail -f /dev/null"
 }
 
 @test "help and version go to stdout with status 0" {
@@ -297,7 +297,7 @@ mmsock-call: port 'p': 2 messages answered before that"
 	mmsock-create -t rpc p
 	for i in 1 2; do
 		serves -j "$i" p -- sh -c 'read x; [ "$x" != a ] || exit 0
-			: >"$1.$MMSOCK_WORKER"; sleep 1000' sh "begun$i"
+			: >"$1.$MMSOCK_WORKER"; exec tail -f /dev/null' sh "begun$i"
 		server=$PID
 		start mmsock-call -w inf --inflight=4 p $'a\n' $'b\n' $'c\n' \
 			$'d\n' 2>"err$i"

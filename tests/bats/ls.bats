@@ -275,7 +275,7 @@ sleeps_for() {
 	local server client
 	mmsock-create -t rpc p
 	mkfifo begun
-	ready mmsock-serve p -- sh -c 'echo >begun; sleep 1000'
+	ready mmsock-serve p -- sh -c 'echo >begun; exec tail -f /dev/null'
 	server=$PID
 	shows p CALLS 0
 	start mmsock-call -w inf p x

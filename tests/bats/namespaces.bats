@@ -129,7 +129,7 @@ has_slots() {
 			read -r _ <said
 			kill -KILL "$holder"
 			wait "$holder" || true
-			again "$holder" sleep 1000
+			again "$holder" tail -f /dev/null
 			sleeper=$!
 			if [ "$what" = lend ]; then
 				mmsock-send -w 20 p second

@@ -353,13 +353,16 @@ signals_told() {
 
 @test "what a command leaves behind does not hold its reply back" {
 	mmsock-create -t rpc p
-	serves p -- sh -c 'sleep 1000 & echo ready'
+	mkfifo gate
+	serves p -- sh -c 'read -r x <gate & echo ready'
 	answers p x $'ready\n'
+	# Whoever waits there is let go, and nobody waits for him.
+	: <>gate
 }
 
 @test "--limit: what takes longer is killed, with what it started" {
 	mmsock-create -t rpc p
-	serves --limit=0.1 p -- sh -c 'sleep 1000 & echo $! >pid; wait; echo no'
+	serves --limit=0.1 p -- sh -c 'tail -f /dev/null & echo $! >pid; wait; echo no'
 	refuses p x '124: took longer than --limit allows and was killed'
 	wait_until gone "$(cat pid)"
 }
@@ -528,7 +531,7 @@ signals_told() {
 @test "--persistent --limit: a worker that takes longer is replaced" {
 	mmsock-create -t rpc p
 	serves --persistent --limit=0.2 p -- sh -c 'while read -r x; do
-		[ "$x" != stop ] || { sleep 1000 & echo $! >pid; wait; }
+		[ "$x" != stop ] || { tail -f /dev/null & echo $! >pid; wait; }
 		echo "$x"; done' 2>err
 	answers p one one
 	refuses p stop '124: took longer than --limit allows and was killed'
@@ -593,7 +596,7 @@ signals_told() {
 		rm -f it.*
 		mkfifo it.begun
 		serves "$option" -q p -- sh -c 'read x
-			sleep 1000 & echo $! >pid; echo $$ >it.begun; wait; echo no'
+			tail -f /dev/null & echo $! >pid; echo $$ >it.begun; wait; echo no'
 		local server=$PID worker
 		start mmsock-call p $'x\n' 2>err
 		read -r worker <it.begun
