@@ -21,7 +21,7 @@ COMPDIR = $(PREFIX)/share/bash-completion/completions
 PCDIR = $(LIBDIR)/pkgconfig
 
 # What there is: sorted, every file by its name, none by a pattern.
-LIB = admin birth call caller company error fork futex header inspect lane list lock mmsock name peer port \
+LIB = admin birth call caller company error fate fork futex header inspect lane list lock mmsock name peer port \
 	recv ring ring_recv run sem send serve service sizes units wait watch \
 	# EOL
 LIB_HEADERS = admin atomic birth caller cancel copy deadline distance error futex handle header \

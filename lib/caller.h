@@ -51,6 +51,18 @@ bool mms_is_served(struct mms_port *port);
 /* The same, asked once for each coming and going of a server: 0, -ECONNREFUSED. */
 int mms_check_served(struct mmsock *handle);
 
+/* Rises when a server comes or goes. */
+uint32_t mms_servers_seen(const struct mmsock *handle);
+
+/* Has a server taken the request off the ring? */
+bool mms_is_taken(const struct mmsock *handle, const struct mms_call *call);
+
+/* No reply so far: 0 to go on waiting, or what has become of the call. */
+int mms_fate(struct mmsock *handle, const struct mms_call *call);
+
+/* The same of all calls in flight; *@ret_call is the first that has ended. */
+int mms_fate_of_any(struct mmsock *handle, struct mms_call **ret_call);
+
 /* Make the next number usable: 0, or -ENOBUFS. */
 int mms_call_begin(struct mms_caller *caller);
 

@@ -12,7 +12,7 @@ BEGIN {
 	split("layout:0 atomic:1 cancel:1 copy:1 deadline:1 distance:1 error:1 futex:1 wait:2 " \
 	      "lock:3 ring:3 ring_recv:3 lane:3 units:3 run:4 admin:4 birth:4 name:4 peer:4 sizes:4 list:4 fork:4 port:4 service:4 inspect:4 " \
 	      "watch:4 header:4 handle:5 mmsock:5 " \
-	      "recv:5 sem:5 send:5 call:5 caller:5 company:5 serve:5", list, " ")
+	      "recv:5 sem:5 send:5 call:5 caller:5 company:5 fate:5 serve:5", list, " ")
 	for (i in list) {
 		split(list[i], part, ":")
 		layer[part[1]] = part[2]
